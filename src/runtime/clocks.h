@@ -1,0 +1,15 @@
+/*
+ * clocks.h - the clocks, as function pointers that a test may replace.
+ */
+#ifndef SNECK_RUNTIME_CLOCKS_H
+#define SNECK_RUNTIME_CLOCKS_H
+
+#include <stdint.h>
+
+extern int64_t (*clock_monotonic_ns)(void);	/* never goes back; origin unspecified */
+extern int64_t (*clock_wall_ns)(void);		/* since 1970, UTC */
+
+/* clock_monotonic_ns, called directly: for the sampling path, where tests measure the real one. */
+int64_t clock_now_ns(void);
+
+#endif

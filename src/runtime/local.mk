@@ -1,0 +1,10 @@
+# Plain C: no Python include path, so a stray #include <Python.h> does not build.
+noinst_LTLIBRARIES += libsneck_runtime.la
+libsneck_runtime_la_SOURCES = \
+	src/runtime/clocks.c src/runtime/clocks.h \
+	src/runtime/error.c src/runtime/error.h \
+	src/runtime/labels.def \
+	src/runtime/lockrank.h \
+	src/runtime/mutex.c src/runtime/mutex.h \
+	src/runtime/rng.c src/runtime/rng.h \
+	src/runtime/sample.c src/runtime/sample.h src/runtime/sample_types.def

@@ -1,0 +1,23 @@
+/*
+ * lockrank.h - the order in which our own locks nest: a thread takes only a lock of a
+ * higher rank than any it holds.  Debug builds check it (mutex.c).
+ *
+ * No thread waits for the GIL while it holds one of these.
+ */
+#ifndef SNECK_RUNTIME_LOCKRANK_H
+#define SNECK_RUNTIME_LOCKRANK_H
+
+enum lock_rank {
+	LOCK_RANK_NONE,
+	LOCK_RANK_UPLOAD,	/* uploader: one upload at a time, its deadline and state */
+	LOCK_RANK_THREADS,	/* registry of sampled threads */
+	LOCK_RANK_CACHE,	/* one thread's sample cache */
+	LOCK_RANK_CLASSES,	/* lock classes: creation sites and names */
+	LOCK_RANK_HOLDS,	/* one shard of the holds in progress */
+	LOCK_RANK_CODES,	/* functions interned by code object */
+	LOCK_RANK_PROFILE,	/* the red and the black profile */
+	LOCK_RANK_LOG,		/* rate limit of log lines */
+	LOCK_RANKS
+};
+
+#endif

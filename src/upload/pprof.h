@@ -1,0 +1,25 @@
+/*
+ * pprof.h - a profile as gzip'd pprof, streamed.
+ *
+ * Messages are packed one by one into the compressor, so memory does not grow with the
+ * profile.  Call without the GIL, from any thread; the profile must not change meanwhile.
+ */
+#ifndef SNECK_UPLOAD_PPROF_H
+#define SNECK_UPLOAD_PPROF_H
+
+#include "runtime/profile.h"
+
+struct pprof_meta {
+	int64_t start_ns;		/* wall clock, nanoseconds since 1970 */
+	int64_t duration_ns;
+	const char *const *comments;	/* pprof `comment`: strings for readers of the file */
+	size_t n_comments;
+};
+
+/* Where compressed bytes go: 0, or a negative code to abort the writing. */
+typedef int (*pprof_sink)(void *context, const void *data, size_t size);
+
+/* Encode and compress.  OK, ERR_NOMEM, or what the sink returned. */
+int pprof_write(const struct profile *profile, const struct pprof_meta *meta, pprof_sink sink, void *context);
+
+#endif

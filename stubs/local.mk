@@ -1,0 +1,1 @@
+# Stubs and reference, generated from src/module/api.def.

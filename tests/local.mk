@@ -1,0 +1,4 @@
+# How a test or a generator starts Python: in a sanitizer build its runtime must come first.
+run_python = PYTHONPATH=$(abs_top_builddir)/stage LD_PRELOAD="$(SANITIZER_PRELOAD)" ASAN_OPTIONS=detect_leaks=0
+
+include $(srcdir)/tests/unit/local.mk
