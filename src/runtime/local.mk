@@ -1,4 +1,5 @@
 # Plain C: no Python include path, so a stray #include <Python.h> does not build.
+EXTRA_DIST += tools/make_py_offsets
 noinst_LTLIBRARIES += libsneck_runtime.la
 libsneck_runtime_la_SOURCES = \
 	src/runtime/clocks.c src/runtime/clocks.h \
@@ -6,5 +7,8 @@ libsneck_runtime_la_SOURCES = \
 	src/runtime/labels.def \
 	src/runtime/lockrank.h \
 	src/runtime/mutex.c src/runtime/mutex.h \
+	src/runtime/py_frames.c src/runtime/py_frames.h \
+	src/runtime/py_offsets.c src/runtime/py_offsets.h src/runtime/py_offsets_table.def \
 	src/runtime/rng.c src/runtime/rng.h \
+	src/runtime/safe_read.c src/runtime/safe_read.h \
 	src/runtime/sample.c src/runtime/sample.h src/runtime/sample_types.def
