@@ -2,6 +2,7 @@
 sneckpyexecdir = $(pyexecdir)/sneck
 sneckpyexec_LTLIBRARIES = _sneck.la
 _sneck_la_SOURCES = \
+	src/module/debug_stack.c src/module/debug_stack.h \
 	src/module/module.c
 _sneck_la_CPPFLAGS = $(AM_CPPFLAGS) $(PYTHON_CPPFLAGS)
 _sneck_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shrext .abi3.so \

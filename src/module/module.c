@@ -5,7 +5,19 @@
 
 #include <Python.h>
 
-static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, .m_name = "_sneck", .m_size = 0};
+#include "module/debug_stack.h"
+
+static PyMethodDef methods[] = {
+	DEBUG_STACK_METHODS,
+	{0},
+};
+
+static struct PyModuleDef module = {
+	PyModuleDef_HEAD_INIT,
+	.m_name = "_sneck",
+	.m_size = 0,
+	.m_methods = methods,
+};
 
 PyMODINIT_FUNC PyInit__sneck(void);
 
