@@ -7,6 +7,7 @@ libsneck_collector_la_SOURCES = \
 	src/collector/frames.c src/collector/frames.h \
 	src/collector/frames_proof.c src/collector/frames_proof.h \
 	src/collector/lock_name.c src/collector/lock_name.h \
+	src/collector/lock_owner.c src/collector/lock_owner.h \
 	src/collector/lock_search.c src/collector/lock_search.h \
 	src/collector/opcodes.c src/collector/opcodes.h src/collector/opcodes.def \
 	src/collector/primitives.c src/collector/primitives.h src/collector/primitives.def \
