@@ -4,3 +4,4 @@ run_python = PYTHONPATH=$(abs_top_builddir)/stage LD_PRELOAD="$(SANITIZER_PRELOA
 include $(srcdir)/tests/unit/local.mk
 
 EXTRA_DIST += tests/python/test_frames.py
+EXTRA_DIST += tests/python/test_names.py tests/python/names_table.py
