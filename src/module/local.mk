@@ -2,6 +2,7 @@
 sneckpyexecdir = $(pyexecdir)/sneck
 sneckpyexec_LTLIBRARIES = _sneck.la
 _sneck_la_SOURCES = \
+	src/module/debug_names.c src/module/debug_names.h \
 	src/module/debug_stack.c src/module/debug_stack.h \
 	src/module/module.c
 _sneck_la_CPPFLAGS = $(AM_CPPFLAGS) $(PYTHON_CPPFLAGS)

@@ -5,10 +5,12 @@
 
 #include <Python.h>
 
+#include "module/debug_names.h"
 #include "module/debug_stack.h"
 
 static PyMethodDef methods[] = {
 	DEBUG_STACK_METHODS,
+	DEBUG_NAMES_METHODS,
 	{0},
 };
 
