@@ -103,6 +103,8 @@ class Tables:
         parameters = tree.args
         for argument in [*parameters.posonlyargs, *parameters.args, *parameters.kwonlyargs]:
             argument.annotation = None
+        if parameters.posonlyargs:
+            return f"($module, {ast.unparse(parameters)})"
         return f"({', '.join(filter(None, ['$module', '/', ast.unparse(parameters)]))})"
 
     def fields_of(self, record: Record) -> List[Field]:

@@ -19,7 +19,22 @@ all-local: stage/stubs
 # The pages are in the repository, so that they can be read there; a test tells when they are old.
 generated_docs = docs/options.md docs/reference.md
 docs:
-	$(AM_V_GEN)$(generate) options $(srcdir) > $(srcdir)/docs/options.md && \
+	$(AM_V_GEN)$(MKDIR_P) $(srcdir)/docs && $(generate) options $(srcdir) > $(srcdir)/docs/options.md && \
 	$(generate) reference $(srcdir) > $(srcdir)/docs/reference.md
 .PHONY: docs
 EXTRA_DIST += stubs/generate.py $(generated_docs)
+
+stub_tests = tests/stubs/test_docs.py tests/stubs/test_stubtest.py
+TESTS += $(stub_tests)
+EXTRA_DIST += $(stub_tests) tests/python/test_module.py
+PY_LOG_COMPILER = env $(run_python) $(PYTHON)
+tests/stubs/test_stubtest.log: stage/stubs
+
+# What the stubs are checked with; tests are skipped without it.
+mypy: .venv-mypy/bin/mypy
+.venv-mypy/bin/mypy:
+	$(AM_V_GEN)$(PYTHON) -m venv .venv-mypy && .venv-mypy/bin/python3 -m pip install --quiet mypy
+clean-local: clean-mypy
+clean-mypy:
+	rm -rf .venv-mypy
+.PHONY: mypy clean-mypy
