@@ -3,6 +3,7 @@ noinst_LTLIBRARIES += libsneck_collector.la
 libsneck_collector_la_SOURCES = \
 	src/collector/bytecode.c src/collector/bytecode.h \
 	src/collector/code_table.c src/collector/code_table.h \
+	src/collector/collector.h \
 	src/collector/frame_objects.c src/collector/frame_objects.h \
 	src/collector/frames.c src/collector/frames.h \
 	src/collector/frames_proof.c src/collector/frames_proof.h \

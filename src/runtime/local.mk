@@ -9,10 +9,11 @@ libsneck_runtime_la_SOURCES = \
 	src/runtime/lockrank.h \
 	src/runtime/log.c src/runtime/log.h \
 	src/runtime/mutex.c src/runtime/mutex.h \
+	src/runtime/options.c src/runtime/options.h src/runtime/options.def \
 	src/runtime/py_frames.c src/runtime/py_frames.h \
 	src/runtime/py_offsets.c src/runtime/py_offsets.h src/runtime/py_offsets_table.def \
 	src/runtime/rng.c src/runtime/rng.h \
 	src/runtime/safe_read.c src/runtime/safe_read.h \
 	src/runtime/sample.c src/runtime/sample.h src/runtime/sample_types.def \
-	src/runtime/options.c src/runtime/options.h src/runtime/options.def \
-	src/runtime/stats.c src/runtime/stats.h src/runtime/stats.def
+	src/runtime/stats.c src/runtime/stats.h src/runtime/stats.def \
+	src/runtime/status.h

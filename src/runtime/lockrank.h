@@ -9,6 +9,7 @@
 
 enum lock_rank {
 	LOCK_RANK_NONE,
+	LOCK_RANK_CONTROL,	/* whether the profiler runs */
 	LOCK_RANK_UPLOAD,	/* uploader: one upload at a time, its deadline and state */
 	LOCK_RANK_THREADS,	/* registry of sampled threads */
 	LOCK_RANK_CACHE,	/* one thread's sample cache */

@@ -17,12 +17,12 @@ _Atomic uint64_t stat_counters[STATS];
 
 void stats_read(uint64_t values[STATS])
 {
-	for (enum stat stat = 0; stat < STATS; stat++)
+	for (enum stat_id stat = 0; stat < STATS; stat++)
 		values[stat] = atomic_load_explicit(&stat_counters[stat], memory_order_relaxed);
 }
 
 void stats_postfork_child(void)
 {
-	for (enum stat stat = 0; stat < STATS; stat++)
+	for (enum stat_id stat = 0; stat < STATS; stat++)
 		atomic_store_explicit(&stat_counters[stat], 0, memory_order_relaxed);
 }

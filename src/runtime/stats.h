@@ -10,7 +10,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-enum stat {
+enum stat_id {
 #define STAT(identifier, doc) STAT_##identifier,
 #include "runtime/stats.def"
 #undef STAT
@@ -25,12 +25,12 @@ extern const struct stat_info stat_infos[STATS];
 extern _Atomic uint64_t stat_counters[STATS];
 
 /* Relaxed: a counter orders nothing and is read alone. */
-static inline void stats_add(enum stat stat, uint64_t n)
+static inline void stats_add(enum stat_id stat, uint64_t n)
 {
 	atomic_fetch_add_explicit(&stat_counters[stat], n, memory_order_relaxed);
 }
 
-static inline void stats_count(enum stat stat)
+static inline void stats_count(enum stat_id stat)
 {
 	stats_add(stat, 1);
 }

@@ -34,11 +34,11 @@ END_TEST
 
 START_TEST(stats_add_to_their_own_row_alone)
 {
-	for (enum stat stat = 0; stat < STATS; stat++)
+	for (enum stat_id stat = 0; stat < STATS; stat++)
 		stats_add(stat, stat + 1);
 	uint64_t values[STATS];
 	stats_read(values);
-	for (enum stat stat = 0; stat < STATS; stat++)
+	for (enum stat_id stat = 0; stat < STATS; stat++)
 		ck_assert_uint_eq(values[stat], stat + 1);
 }
 END_TEST
@@ -65,8 +65,8 @@ END_TEST
 
 START_TEST(stats_names_are_unlike_each_other)
 {
-	for (enum stat a = 0; a < STATS; a++)
-		for (enum stat b = a + 1; b < STATS; b++)
+	for (enum stat_id a = 0; a < STATS; a++)
+		for (enum stat_id b = a + 1; b < STATS; b++)
 			ck_assert_str_ne(stat_infos[a].name, stat_infos[b].name);
 }
 END_TEST
