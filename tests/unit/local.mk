@@ -2,17 +2,23 @@
 if HAVE_CHECK
 unit_tests = \
 	tests/unit/test_arena \
+	tests/unit/test_builder \
+	tests/unit/test_exit_signal \
 	tests/unit/test_histogram \
 	tests/unit/test_intern \
 	tests/unit/test_log \
 	tests/unit/test_options \
+	tests/unit/test_pprof \
+	tests/unit/test_pprof_read \
 	tests/unit/test_profile \
 	tests/unit/test_py_frames \
 	tests/unit/test_py_offsets \
 	tests/unit/test_red_black \
 	tests/unit/test_rng \
 	tests/unit/test_safe_read \
+	tests/unit/test_sink_file \
 	tests/unit/test_stats \
+	tests/unit/test_uploader \
 	tests/unit/test_utf8 \
 	tests/unit/test_wakeup
 check_PROGRAMS += $(unit_tests)
