@@ -1,0 +1,37 @@
+"""Loading the extension, and saying what to do when that fails."""
+import sys
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+SUPPORTED = "sneck needs CPython 3.10 or later, with the GIL"
+
+
+def load() -> ModuleType:
+    """The extension, or ImportError with a remedy in its text."""
+    try:
+        return import_module("sneck._sneck")
+    except ImportError as error:
+        raise ImportError(f"{error}; {remedy(error)}", name=error.name, path=error.path) from error
+
+
+def function(name: str) -> Any:
+    """A function of the extension, or ImportError likewise."""
+    try:
+        return getattr(load(), name)
+    except AttributeError as error:
+        raise ImportError(f"{error}; package and extension differ in their version: install both again") from error
+
+
+def remedy(error: ImportError) -> str:
+    """What to do about an extension that does not load."""
+    if sys.implementation.name != "cpython" or "t" in getattr(sys, "abiflags", ""):
+        return SUPPORTED
+    if isinstance(error, ModuleNotFoundError):
+        return "build and install it: ./configure && make && make install"
+    return "build sneck again on this system: ./configure && make && make install"
+
+
+def is_of_subinterpreter(error: ImportError) -> bool:
+    """Whether only this subinterpreter refuses; the main one profiles its locks all the same."""
+    return "subinterpreters" in str(error)
