@@ -1,6 +1,7 @@
 """sneck report: the table of locks that a person wants, or the same as JSON."""
 import argparse
 import json
+import os
 import shutil
 import sys
 import textwrap
@@ -11,7 +12,7 @@ from typing import Any
 from sneck.painter import paint
 from sneck.profiles import Frame, Lock, Merged, Reader, Stack, expand, merge
 from sneck.table import Column, Line, fits_whole, lay_out, row_line
-from sneck.units import count, duration, printable, shorten
+from sneck.units import count, duration, printable, shorten, width
 
 SORT_KEYS = {
     "wait": lambda lock: lock.wait_ns,
@@ -22,15 +23,15 @@ SORT_KEYS = {
 QUANTILES = (("p50", 0.50), ("p99", 0.99))
 LIMIT = 20
 
-NAME = Column("lock", "name", least=16)
+NAME = Column("lock", "name", least=14, keep_end=True)
 NUMBERS = (
-    Column("acquires", is_number=True, rank=3),
-    Column("contended", "number", is_number=True, rank=4),
+    Column("acquires", is_number=True, rank=4),
+    Column("contended", "number", is_number=True, rank=1),
     Column("wait", "strong", is_number=True),
-    Column("p50", "number", is_number=True, rank=2),
-    Column("p99", "number", is_number=True, rank=5),
-    Column("max", "number", is_number=True, rank=6),
-    Column("hold", is_number=True, rank=1),
+    Column("p50", "number", is_number=True, rank=6),
+    Column("p99", "number", is_number=True, rank=2),
+    Column("max", "number", is_number=True, rank=3),
+    Column("hold", is_number=True, rank=5),
 )
 MADE_AT = Column("made at", "dim", least=14, keep_end=True)
 KIND = Column("kind", "dim", least=5)
@@ -146,11 +147,15 @@ def numbers(lock: Lock) -> list[str]:
             duration(lock.wait_max_ns), duration(lock.hold_ns)]
 
 
-def place(frame: Frame | None) -> str:
-    """function file.py:12, with the file's bare name."""
+def place_parts(frame: Frame | None) -> tuple[str, str]:
+    """Function, and file.py:12 with the file's bare name."""
     if frame is None:
-        return "-"
-    return printable(f"{frame.function} {frame.file.replace(chr(92), '/').rpartition('/')[2]}:{frame.line}")
+        return "-", ""
+    return printable(frame.function), printable(f"{os.path.basename(frame.file)}:{frame.line}")
+
+
+def place(frame: Frame | None) -> str:
+    return " ".join(place_parts(frame)).rstrip()
 
 
 def kind(lock: Lock) -> str:
@@ -163,12 +168,27 @@ def whole_row(lock: Lock) -> list[str]:
             printable(top.thread) if top else "-", place(top.place) if top else "-"]
 
 
+NARROW_HEADER = "  who waits most, in which function; what it is, and where made"
+
+
 def detail_line(lock: Lock, room: int) -> Line:
-    """What has no column in a narrow table."""
+    """What has no column in a narrow table.  Long names give way to where they are."""
+    made = f"{kind(lock)} made at {printable(lock.made_at)}" if lock.made_at else kind(lock)
     top = lock.top_waiter()
-    made = f"{kind(lock)} made at {lock.made_at}" if lock.made_at else kind(lock)
-    most = f"; {top.thread} waits most, in {place(top.place)}" if top else ""
-    return [("  " + shorten(printable(made + most), room - 2), "dim")]
+    if not top:
+        return [("  " + shorten(made, room - 2), "dim")]
+    thread, function, where = printable(top.thread), *place_parts(top.place)
+    excess = width(f"  {thread} in {function} {where}; {made}") - room
+    function, excess = give_way(function, excess)
+    thread, excess = give_way(thread, excess)
+    return [("  " + shorten(f"{thread} in {function} {where}; {made}", room - 2), "dim")]
+
+
+def give_way(name: str, excess: int, least: int = 14) -> tuple[str, int]:
+    """The name, shortened by what is too much, within reason; and what is still too much."""
+    before = width(name)
+    name = shorten(name, max(min(before, least), before - max(0, excess)), keep_end=True)
+    return name, excess - (before - width(name))
 
 
 def table(merged: Merged, locks: Sequence[Lock], limit: int, room: int) -> list[Line]:
@@ -183,6 +203,8 @@ def table(merged: Merged, locks: Sequence[Lock], limit: int, room: int) -> list[
     layout = lay_out(columns, rows, room)
     lines = [*wrapped(summary(merged, locks), room, "title"), [],
              row_line(columns, layout, [column.title for column in columns], "header")]
+    if is_narrow:
+        lines.append([(shorten(NARROW_HEADER, room), "dim")])
     for lock, row in zip(shown, rows):
         lines.append(row_line(columns, layout, row))
         if is_narrow:
@@ -208,7 +230,7 @@ def plural(n: int, noun: str, ending: str = "s") -> str:
 
 
 def legend(locks: Sequence[Lock]) -> str:
-    if all(lock.exact or not lock.contended for lock in locks):
+    if all(lock.exact or lock.contended == 0 for lock in locks):
         return "acquires and hold are estimates; contended and the waits are exact."
     if any(lock.exact for lock in locks):
         return "acquires and hold are estimates; contended and the waits are exact where p50 is shown."

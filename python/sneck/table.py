@@ -60,6 +60,9 @@ def lay_out(columns: Sequence[Column], rows: Sequence[Sequence[str]], room: int)
         chosen.remove(max(chosen, key=lambda i: columns[i].rank))
     widths = {i: leasts[i] for i in chosen}
     spare = room - total(list(widths.values()))
+    for i in chosen:  # nothing more to drop: the texts give what they can
+        if spare < 0 and not columns[i].is_number:
+            widths[i], spare = max(1, widths[i] + spare), min(0, widths[i] - 1 + spare)
     while spare > 0 and (cut := [i for i in chosen if widths[i] < naturals[i]]):
         widths[min(cut, key=widths.__getitem__)] += 1
         spare -= 1
