@@ -6,6 +6,7 @@ sneck_python = \
 	python/sneck/cli.py \
 	python/sneck/extension.py \
 	python/sneck/histogram.py \
+	python/sneck/messages.py \
 	python/sneck/painter.py \
 	python/sneck/profiles.py \
 	python/sneck/report.py \
@@ -25,7 +26,8 @@ EXTRA_DIST += python/bin/sneck.in
 CLEANFILES += python/bin/sneck
 python/bin/sneck: python/bin/sneck.in Makefile
 	$(AM_V_GEN)$(MKDIR_P) python/bin && \
-	$(SED) -e 's|[@]PYTHON[@]|$(PYTHON)|' -e 's|[@]pyexecdir[@]|$(pyexecdir)|' $(srcdir)/python/bin/sneck.in >$@.tmp && \
+	$(SED) -e 's|[@]PYTHON[@]|$(PYTHON)|' -e 's|[@]pyexecdir[@]|$(pyexecdir)|' \
+		-e 's|[@]bindir[@]|$(bindir)|' $(srcdir)/python/bin/sneck.in >$@.tmp && \
 	chmod +x $@.tmp && mv $@.tmp $@
 
 # A copy of the package as installed, for tests and `make` users: PYTHONPATH=stage.
@@ -42,3 +44,7 @@ clean-local:
 # What interpreters have compiled since.
 uninstall-local:
 	rm -rf $(DESTDIR)$(sneckpyexecdir)/__pycache__ $(DESTDIR)$(sneckpyexecbootstrapdir)/__pycache__
+
+EXTRA_DIST += \
+	docs/names.md docs/reading-a-report.md docs/run.md \
+	tests/python/pprof_maker.py tests/python/pprof_oracle.py tests/python/test_report.py tests/python/test_run.py

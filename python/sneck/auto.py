@@ -4,10 +4,11 @@ It says nothing unless something is wrong, and whatever is wrong costs one line 
 stderr, never the program.  Importing it again, or after sneck.start(), changes nothing.
 """
 import os
-import sys
 
 from sneck.extension import function, is_of_subinterpreter
+from sneck.messages import say
 
+WHO = "sneck: not profiling"
 OFF_WORDS = frozenset(("0", "false", "no", "off"))
 
 
@@ -28,17 +29,9 @@ def begin() -> None:
             function("start")()
     except ImportError as error:
         if not is_of_subinterpreter(error):
-            say(str(error))
+            say(WHO, str(error))
     except Exception as error:
-        say(str(error) or type(error).__name__)
-
-
-def say(what: str) -> None:
-    """One line, whatever the text; stderr may be closed or None."""
-    try:
-        print("sneck: not profiling:", " ".join(what.split()), file=sys.stderr)
-    except (OSError, ValueError):
-        pass
+        say(WHO, str(error) or type(error).__name__)
 
 
 begin()

@@ -2,6 +2,7 @@
 import sys
 from collections.abc import Iterable
 
+from sneck.messages import say
 from sneck.table import Line, plain
 
 STYLES = {
@@ -22,7 +23,7 @@ def paint(lines: Iterable[Line]) -> None:
             paint_rich(lines)
             return
         except ImportError:
-            print("sneck report: for colours, install the package python3-rich (in a venv: rich)", file=sys.stderr)
+            say("sneck report", "for colours, install the package python3-rich (in a venv: rich)")
     for line in lines:
         print(encodable(plain(line)))
 

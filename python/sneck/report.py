@@ -9,11 +9,13 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from sneck.messages import say
 from sneck.painter import paint
 from sneck.profiles import Frame, Lock, Merged, Reader, Stack, expand, merge
 from sneck.table import Column, Line, fits_whole, lay_out, row_line
 from sneck.units import count, duration, printable, shorten, width
 
+WHO = "sneck report"
 SORT_KEYS = {
     "wait": lambda lock: lock.wait_ns,
     "contended": lambda lock: lock.contended or 0,
@@ -84,20 +86,19 @@ def main(arguments: argparse.Namespace, read: Reader) -> int:
 
 
 def fail(what: str) -> int:
-    print("sneck report:", what, file=sys.stderr)
+    say(WHO, what)
     return 1
 
 
 def complain(merged: Merged) -> None:
     """Name what could not be read; the rest goes on."""
     for path, why in merged.unreadable:
-        print(f"sneck report: {printable(path)}: {printable(why)}; left out", file=sys.stderr)
+        say(WHO, f"{printable(path)}: {printable(why)}; left out")
     if merged.unreadable and merged.files:
         n = len(merged.unreadable) + len(merged.files)
-        print(f"sneck report: {len(merged.unreadable)} of {n} files could not be read", file=sys.stderr)
+        say(WHO, f"{len(merged.unreadable)} of {n} files could not be read")
     if merged.bad_comments:
-        print(f"sneck report: {merged.bad_comments} comments with exact counts make no sense; left out",
-              file=sys.stderr)
+        say(WHO, f"{merged.bad_comments} comments with exact counts make no sense; left out")
 
 
 def nothing_to_show(merged: Merged, arguments: argparse.Namespace) -> str:

@@ -14,8 +14,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sneck.extension import function
+from sneck.messages import say
 
 BOOTSTRAP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "bootstrap")
+WHO = "sneck run"
 USAGE = "sneck run [OPTIONS] PROGRAM [ARGS]"
 DESCRIPTION = """Run PROGRAM with the lock profiler in it.  PROGRAM is a Python script, -m MODULE, -c CODE,
 a command on PATH (gunicorn, pytest, python3 -X dev app.py), or anything whose children are Python."""
@@ -147,13 +149,14 @@ def command(program: Sequence[str]) -> tuple[str, list[str]]:
     """The file to execute and its argv: a command as it is, anything else by Python."""
     word = program[0]
     by_python = python(), [python(), *program]
-    if word[:2] in ("-", "-m", "-c") or (word.endswith((".py", ".pyc", ".pyz")) and os.path.exists(word)):
+    is_script = word.endswith((".py", ".pyc", ".pyz"))
+    if word[:2] in ("-", "-m", "-c") or (is_script and os.path.exists(word)):
         return by_python
     if found := shutil.which(word):
         return found, list(program)
     if found := beside_python(word):
         return found, [found, *program[1:]]
-    if os.path.exists(word):  # a script without the executable bit, or a directory with __main__.py
+    if is_script or os.path.exists(word):  # or without the executable bit; or a directory with __main__.py
         return by_python
     return word, list(program)
 
@@ -175,16 +178,14 @@ def python() -> str:
 def execute(path: str, argv: Sequence[str], environment: Mapping[str, str]) -> int:
     """Become the program; the status to exit with when that fails, as shells have it."""
     if word := deaf_flag(path, argv[1:]):
-        say(f"{argv[0]} runs Python with {word}, which ignores PYTHONPATH: it is not profiled")
+        say(WHO, f"{argv[0]} runs Python with {word}, which ignores PYTHONPATH: it is not profiled")
     for name in ("SIGPIPE", "SIGXFSZ"):  # Python ignores these two, and ignoring is inherited
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_DFL)
-    sys.stdout.flush()
-    sys.stderr.flush()
     try:
         os.execve(path, list(argv), environment)
     except OSError as error:
-        say(f"{path}: {error.strerror}")
+        say(WHO, f"{path}: {error.strerror}")
         return NOT_FOUND if isinstance(error, (FileNotFoundError, NotADirectoryError)) else NOT_EXECUTABLE
 
 
@@ -216,7 +217,3 @@ def first_line(path: str) -> list[str]:
     except OSError:
         return []
     return line[2:].decode("utf-8", "replace").split() if line.startswith(b"#!") else []
-
-
-def say(what: str) -> None:
-    print("sneck run:", what, file=sys.stderr)

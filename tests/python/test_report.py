@@ -441,7 +441,10 @@ class Terminals(Case):
         self.command = [sys.executable, "-c", DRIVER.format(tests=HERE), self.path()]
 
     def on_terminal(self, env: dict[str, str]) -> str:
-        parent, child = pty.openpty()
+        try:
+            parent, child = pty.openpty()
+        except OSError:
+            self.skipTest("no terminals here: /dev/pts is not mounted")
         process = subprocess.Popen(self.command, stdin=child, stdout=child, stderr=child, env=env)
         os.close(child)
         out = b""
