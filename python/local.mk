@@ -3,6 +3,7 @@ sneck_python = \
 	python/sneck/__init__.py \
 	python/sneck/__main__.py \
 	python/sneck/auto.py \
+	python/sneck/children.py \
 	python/sneck/cli.py \
 	python/sneck/extension.py \
 	python/sneck/histogram.py \

@@ -4,15 +4,22 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any
 
+from sneck.children import watch
+
 SUPPORTED = "sneck needs CPython 3.10 or later, with the GIL"
 
 
 def load() -> ModuleType:
     """The extension, or ImportError with a remedy in its text."""
+    known = sys.modules.get("sneck._sneck")
+    if known is not None:
+        return known
     try:
-        return import_module("sneck._sneck")
+        extension = import_module("sneck._sneck")
     except ImportError as error:
         raise ImportError(f"{error}; {remedy(error)}", name=error.name, path=error.path) from error
+    watch()
+    return extension
 
 
 def function(name: str) -> Any:
@@ -29,6 +36,8 @@ def remedy(error: ImportError) -> str:
         return SUPPORTED
     if isinstance(error, ModuleNotFoundError):
         return "build and install it: ./configure && make && make install"
+    if "cannot open shared object file" in str(error):
+        return "install the package with that library, as libprotobuf-c1"
     return "build sneck again on this system: ./configure && make && make install"
 
 
