@@ -10,6 +10,7 @@ from sneck.messages import say
 
 WHO = "sneck: not profiling"
 OFF_WORDS = frozenset(("0", "false", "no", "off"))
+ON_WORDS = frozenset(("1", "true", "yes", "on", "auto"))
 
 
 def is_switched_off() -> bool:
@@ -29,9 +30,14 @@ def begin() -> None:
             function("start")()
     except ImportError as error:
         if not is_of_subinterpreter(error):
-            say(WHO, str(error))
+            complain(str(error))
     except Exception as error:
-        say(WHO, str(error) or type(error).__name__)
+        complain(str(error) or type(error).__name__)
+
+
+def complain(what: str) -> None:
+    if os.environ.get("SNECK_QUIET", "").strip().lower() not in ON_WORDS:
+        say(WHO, what)
 
 
 begin()

@@ -178,7 +178,7 @@ def python() -> str:
 def execute(path: str, argv: Sequence[str], environment: Mapping[str, str]) -> int:
     """Become the program; the status to exit with when that fails, as shells have it."""
     if word := deaf_flag(path, argv[1:]):
-        say(WHO, f"{argv[0]} runs Python with {word}, which ignores PYTHONPATH: it is not profiled")
+        say(WHO, f"{argv[0]} runs Python with {word}, which keeps sneck out: it is not profiled")
     for name in ("SIGPIPE", "SIGXFSZ"):  # Python ignores these two, and ignoring is inherited
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_DFL)

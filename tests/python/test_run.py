@@ -309,10 +309,10 @@ class Commands(Case):
             ended = self.sneck(sys.executable, flag, "-c", "import sys; print('sneck' in sys.modules)")
             self.assertEqual((ended.status, ended.out), (0, "False\n"))
             self.assertEqual(ended.err, f"sneck run: {sys.executable} runs Python with {flag}, "
-                                        "which ignores PYTHONPATH: it is not profiled\n")
+                                        "which keeps sneck out: it is not profiled\n")
         path = self.write("tool", f"#!{sys.executable} -I\nprint('x')\n", 0o755)
         self.assertEqual(self.sneck(path), (0, "x\n", f"sneck run: {path} runs Python with -I, "
-                                                      "which ignores PYTHONPATH: it is not profiled\n"))
+                                                      "which keeps sneck out: it is not profiled\n"))
 
     def test_python_that_listens_is_not_said_to_be_deaf(self) -> None:
         for words in (["-c", "-I"], ["-m", "-E"], ["app.py", "-S"], ["-W", "error"], ["-X", "dev"], ["-uB", "-O"], []):
@@ -402,6 +402,9 @@ class Off(Case):
             self.assertEqual((ended.returncode, ended.stdout), (0, "1\n"))
             self.assertRegex(ended.stderr, r"\Asneck: not profiling: .*make install\n\Z")
             self.assertIn(what, ended.stderr)
+        quiet = subprocess.run([sys.executable, "-m", "sneck", "run", "-c", "print(1)"], capture_output=True, text=True,
+                               env={**self.env, "PYTHONPATH": place, "SNECK_QUIET": "1"})
+        self.assertEqual((quiet.returncode, quiet.stdout, quiet.stderr), (0, "1\n", ""))
         ended = subprocess.run([sys.executable, "-c", "import sneck; sneck.start()"], capture_output=True, text=True,
                                env={**self.env, "PYTHONPATH": place})
         self.assertEqual(ended.returncode, 1)

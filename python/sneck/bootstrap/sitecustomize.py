@@ -14,6 +14,8 @@ import sys
 # Imports of this file stay inside functions: at the top, Python 3.15 may put them off
 # (-X lazy_imports=all), and these two are made for what they do.
 def step_back(why):  # type: (str) -> None
+    if os.environ.get("SNECK_QUIET", "").strip().lower() in ("1", "true", "yes", "on", "auto"):
+        return
     try:
         sys.stderr.write("sneck: not profiling: %s\n" % (why,))
     except Exception:  # closed, or None: nobody to tell
