@@ -10,7 +10,7 @@ AM_TESTS_ENVIRONMENT = \
 	SANITIZER_PRELOAD='$(SANITIZER_PRELOAD)'; export SANITIZER_PRELOAD;
 tests/run_interpreters.log: stage/stamp
 EXTRA_DIST += \
-	tests/run_interpreters tools/interpreters tools/enter-root \
+	tests/run_interpreters tools/interpreters tools/enter-root tools/pythons.py \
 	tests/python/pprof_oracle.py tests/python/support.py \
 	tests/python/test_truth.py tests/python/test_native.py \
 	tests/python/test_exit.py tests/python/test_ddtrace_mover.py
