@@ -10,6 +10,7 @@ AM_TESTS_ENVIRONMENT = \
 	SNECK_STAGE='$(abs_top_builddir)/stage'; export SNECK_STAGE; \
 	SANITIZER_PRELOAD='$(SANITIZER_PRELOAD)'; export SANITIZER_PRELOAD;
 EXTRA_DIST += \
+	examples/contended.py \
 	tests/run_interpreters \
 	tests/long/cpython_suite tests/long/suite_runner.py \
 	tests/python/pprof_oracle.py tests/python/support.py \
@@ -23,3 +24,4 @@ check-unit: all
 check-long: all
 	SNECK_STAGE='$(abs_top_builddir)/stage' $(PYTHON) $(srcdir)/tests/long/cpython_suite
 .PHONY: check-unit check-long
+EXTRA_DIST += tests/python/test_frames.py

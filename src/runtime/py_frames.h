@@ -4,16 +4,22 @@
  * Reads interpreter memory by the offsets of py_offsets.h; calls nothing of Python's,
  * allocates nothing.  The caller holds the GIL of the thread's interpreter and passes the
  * current thread state, so plain reads are safe.
+ *
+ * A walk gives nothing until someone said how to walk: py_frames_use_offsets() once they
+ * are proved, or py_frames_use_walker() where they are not (collector/frames.h does it).
  */
 #ifndef SNECK_RUNTIME_PY_FRAMES_H
 #define SNECK_RUNTIME_PY_FRAMES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "runtime/py_offsets.h"
+
 struct raw_frame {
 	uintptr_t code;		/* address of the code object */
-	uintptr_t instruction;	/* byte offset of the running instruction into its bytecode */
+	uintptr_t instruction;	/* byte offset of the running instruction, an int as PyCode_Addr2Line takes it */
 };
 
 /*
@@ -23,6 +29,49 @@ struct raw_frame {
 size_t py_frames_walk(const void *tstate, struct raw_frame *frames, size_t max, size_t *total);
 
 /* The leaf frame alone (the caller of a C function): false if there is none. */
-int py_frames_leaf(const void *tstate, struct raw_frame *frame);
+bool py_frames_leaf(const void *tstate, struct raw_frame *frame);
+
+/* ---- the variables of a frame ---------------------------------------------------------- */
+
+/* Addresses of Python objects, all borrowed: they live as the frame does.  0: none. */
+struct py_frame_variables {
+	uintptr_t code;
+	uintptr_t globals;	/* dict */
+	uintptr_t namespace;	/* mapping: of a module, class body or exec; 0 in a function */
+	const uintptr_t *slots;	/* locals, cells, free variables; read them by py_frames_variable() */
+	size_t n_slots;
+	uintptr_t names[3];	/* tuples of str whose lengths add up to n_slots; 0: no such tuple */
+};
+
+/*
+ * The variables of the frame at index, as py_frames_walk() counts: 0 is the leaf.  False if
+ * there is no such frame, or the walk goes the slow way.
+ */
+bool py_frames_variables(const void *tstate, size_t index, struct py_frame_variables *variables);
+
+/*
+ * The value of slot i (< n_slots), untagged; 0 if it is unset.  Cells and free variables are
+ * cell objects.  *name is the address of its name, a str.
+ */
+uintptr_t py_frames_variable(const struct py_frame_variables *variables, size_t i, uintptr_t *name);
+
+/* ---- how to walk ----------------------------------------------------------------------- */
+
+typedef size_t (*py_frames_walker)(const void *tstate, struct raw_frame *frames, size_t max, size_t *total);
+
+/* From now on walk by these, or by this.  Once, before the first walk; offsets are copied. */
+void py_frames_use_offsets(const struct py_offsets *offsets);
+void py_frames_use_walker(py_frames_walker walker);
+
+/*
+ * The same walk by offsets that are still to be proved: each word is fetched through
+ * safe_read(), at most max frames are looked at, hidden ones too.  A read that fails ends the
+ * stack.  *whole: its end was reached.
+ */
+size_t py_frames_walk_carefully(const struct py_offsets *offsets, const void *tstate, struct raw_frame *frames,
+				size_t max, bool *whole);
+
+/* The leaf frame's own address by such offsets, complete or not; 0 if there is none. */
+uintptr_t py_frames_address_carefully(const struct py_offsets *offsets, const void *tstate);
 
 #endif

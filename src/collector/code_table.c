@@ -1,0 +1,335 @@
+/*
+ * code_table.c - from (code object, instruction) to (function, line).
+ *
+ *	raw frame --> site  (cache: code and instruction --> entry and line)
+ *	    |           |
+ *	    +-----> entry   (hash table: code --> names; holds a reference to the code)
+ *
+ * A stack seen before is answered by the sites alone: one probe a frame under one lock.
+ *
+ * Locking: table.lock (LOCK_RANK_CODES) guards everything here.  Of Python's only Py_IncRef() is
+ *          called under it: names and lines are read before, references dropped after.
+ * Fork:    prepare takes the lock; the child keeps the table, whose code objects it has too.
+ *
+ * Hot path: recall().
+ */
+#include <config.h>
+
+#include "collector/code_table.h"
+
+#include <Python.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "collector/py_symbols.h"
+#include "collector/py_text.h"
+#include "runtime/error.h"
+#include "runtime/mutex.h"
+
+enum {
+	BUCKET_BITS = 15,	/* two codes a bucket when full */
+	SITE_BITS = 12,		/* by trial: 96 KiB hold the stacks of a large program's locks */
+	PERIODS_UNUSED = 2,
+	QUALNAME_FROM = 0x030b0000,
+};
+
+struct entry {
+	struct function function;
+	struct entry *next;	/* in its bucket; or of those to be given back */
+	PyObject *code;		/* new */
+	int64_t interpreter;	/* whose GIL guards the reference */
+	uint32_t used;		/* the last period that resolved it */
+};
+
+struct site {
+	uintptr_t code, instruction;
+	struct entry *entry;
+	int32_t line;
+};
+
+static struct {
+	struct mutex lock;
+	uint32_t period;
+	size_t n_codes, text_bytes;
+	uint64_t refused;
+	struct entry *buckets[1 << BUCKET_BITS];
+	struct site sites[1 << SITE_BITS];
+} table = {.lock = MUTEX_INITIALIZER(LOCK_RANK_CODES)};
+
+static const struct function too_many_functions = {"<too many functions>", "", 0};
+
+/* ---- hashing --------------------------------------------------------------------------- */
+
+/* Multiplying by 2^64 / phi spreads neighbours; the high bits are the good ones. */
+static size_t hash(uintptr_t key, int bits)
+{
+	return (size_t)((uint64_t)key * 0x9e3779b97f4a7c15u >> (64 - bits));
+}
+
+static struct entry **bucket_of(uintptr_t code)
+{
+	return &table.buckets[hash(code >> 4, BUCKET_BITS)];
+}
+
+static struct site *site_of(const struct raw_frame *raw)
+{
+	return &table.sites[hash((raw->code >> 4) + (raw->instruction << 20), SITE_BITS)];
+}
+
+/* ---- entries --------------------------------------------------------------------------- */
+
+static int64_t current_interpreter(void)
+{
+	return PyInterpreterState_GetID(PyInterpreterState_Get());
+}
+
+static char *read_text(PyObject *code, const char *attribute)
+{
+	PyObject *value = PyObject_GetAttrString(code, attribute);
+	char *text = py_text(value);
+	Py_DecRef(value);
+	return text;
+}
+
+static int32_t read_int(PyObject *code, const char *attribute)
+{
+	PyObject *value = PyObject_GetAttrString(code, attribute);
+	long number = value ? PyLong_AsLong(value) : 0;
+	Py_DecRef(value);
+	return number > 0 && number <= INT32_MAX ? (int32_t)number : 0;
+}
+
+static size_t text_bytes(const struct function *function)
+{
+	return strlen(function->name) + strlen(function->filename) + 2;
+}
+
+/* The reference to the code is the caller's to drop: it needs a GIL. */
+static void entry_free(struct entry *entry)
+{
+	if (!entry)
+		return;
+	free((char *)entry->function.name);
+	free((char *)entry->function.filename);
+	free(entry);
+}
+
+static struct entry *entry_new(PyObject *code)
+{
+	struct entry *entry = calloc(1, sizeof(*entry));
+	if (!entry)
+		return NULL;
+	entry->code = code;
+	entry->interpreter = current_interpreter();
+	entry->function.name = read_text(code, py_symbols_version() >= QUALNAME_FROM ? "co_qualname" : "co_name");
+	entry->function.filename = read_text(code, "co_filename");
+	entry->function.start_line = read_int(code, "co_firstlineno");
+	if (entry->function.name && entry->function.filename)
+		return entry;
+	entry_free(entry);
+	return NULL;
+}
+
+static struct entry *entry_new_quietly(PyObject *code)
+{
+	PyObject *type, *value, *traceback;
+	PyErr_Fetch(&type, &value, &traceback);
+	struct entry *entry = entry_new(code);
+	PyErr_Restore(type, value, traceback);
+	return entry;
+}
+
+/* ---- looking up, the lock held ----------------------------------------------------------- */
+
+static struct entry *find(uintptr_t code)
+{
+	for (struct entry *entry = *bucket_of(code); entry; entry = entry->next) {
+		if ((uintptr_t)entry->code == code) {
+			entry->used = table.period;
+			return entry;
+		}
+	}
+	return NULL;
+}
+
+static bool recall(const struct raw_frame *raw, struct frame *out)
+{
+	const struct site *site = site_of(raw);
+	if (site->code != raw->code || site->instruction != raw->instruction)
+		return false;
+	site->entry->used = table.period;
+	*out = (struct frame){&site->entry->function, site->line};
+	return true;
+}
+
+/* Takes the entry.  Another interpreter may have been faster with a code that both share. */
+static struct entry *insert(struct entry *entry)
+{
+	struct entry *other = find((uintptr_t)entry->code);
+	if (other || table.n_codes == CODE_TABLE_MAX) {
+		entry_free(entry);
+		return other;
+	}
+	Py_IncRef(entry->code);
+	struct entry **bucket = bucket_of((uintptr_t)entry->code);
+	entry->used = table.period;
+	entry->next = *bucket;
+	*bucket = entry;
+	table.n_codes++;
+	table.text_bytes += text_bytes(&entry->function);
+	return entry;
+}
+
+/* ---- resolving --------------------------------------------------------------------------- */
+
+static struct entry *find_or_insert(uintptr_t code)
+{
+	mutex_lock(&table.lock);
+	struct entry *entry = find(code);
+	bool full = table.n_codes == CODE_TABLE_MAX;
+	mutex_unlock(&table.lock);
+	if (entry || full)
+		return entry;
+	struct entry *made = entry_new_quietly((PyObject *)code);
+	if (!made)
+		return NULL;
+	mutex_lock(&table.lock);
+	entry = insert(made);
+	mutex_unlock(&table.lock);
+	return entry;
+}
+
+static int32_t line_of(const struct raw_frame *raw)
+{
+	if (!py_symbols.PyCode_Addr2Line)
+		return 0;
+	int line = py_symbols.PyCode_Addr2Line((PyObject *)raw->code, (int)raw->instruction);
+	return line > 0 ? line : 0;
+}
+
+static void resolve_cold(const struct raw_frame *raw, struct frame *out)
+{
+	struct entry *entry = find_or_insert(raw->code);
+	*out = (struct frame){entry ? &entry->function : &too_many_functions, entry ? line_of(raw) : 0};
+	mutex_lock(&table.lock);
+	if (entry)
+		*site_of(raw) = (struct site){raw->code, raw->instruction, entry, out->line};
+	else
+		table.refused++;
+	mutex_unlock(&table.lock);
+}
+
+void code_table_resolve(const struct raw_frame *raw, size_t depth, struct frame *out)
+{
+	mutex_lock(&table.lock);
+	for (size_t i = 0; i < depth; i++) {
+		if (recall(&raw[i], &out[i]))
+			continue;
+		mutex_unlock(&table.lock);
+		resolve_cold(&raw[i], &out[i]);
+		mutex_lock(&table.lock);
+	}
+	mutex_unlock(&table.lock);
+}
+
+/* ---- giving back ------------------------------------------------------------------------- */
+
+void code_table_new_period(void)
+{
+	mutex_lock(&table.lock);
+	table.period++;
+	mutex_unlock(&table.lock);
+}
+
+/* Take the interpreter's entries out that the last `unused` periods did not use. */
+static struct entry *unlink_unused(int64_t interpreter, uint32_t unused)
+{
+	struct entry *stale = NULL;
+	for (size_t i = 0; i < 1 << BUCKET_BITS && table.n_codes; i++) {
+		struct entry **link = &table.buckets[i];
+		while (*link) {
+			struct entry *entry = *link;
+			if (entry->interpreter != interpreter || table.period - entry->used < unused) {
+				link = &entry->next;
+				continue;
+			}
+			*link = entry->next;
+			entry->next = stale;
+			stale = entry;
+			table.n_codes--;
+			table.text_bytes -= text_bytes(&entry->function);
+		}
+	}
+	if (stale)
+		memset(table.sites, 0, sizeof(table.sites));
+	return stale;
+}
+
+static size_t give_back(uint32_t unused)
+{
+	size_t n = 0;
+	int64_t interpreter = current_interpreter();
+	mutex_lock(&table.lock);
+	struct entry *stale = unlink_unused(interpreter, unused);
+	mutex_unlock(&table.lock);
+	for (; stale; n++) {
+		struct entry *next = stale->next;
+		Py_DecRef(stale->code);
+		entry_free(stale);
+		stale = next;
+	}
+	return n;
+}
+
+/* Used in period n: n + 1 and n + 2 must have passed, so n + 3 is the first to give back. */
+size_t code_table_trim(void)
+{
+	return give_back(PERIODS_UNUSED + 1);
+}
+
+size_t code_table_forget_interpreter(void)
+{
+	return give_back(0);
+}
+
+static int trim_pending(void *unused)
+{
+	(void)unused;
+	code_table_trim();
+	return 0;
+}
+
+int code_table_schedule_trim(void)
+{
+	return Py_AddPendingCall(trim_pending, NULL) == 0 ? OK : ERR_LIMIT;
+}
+
+struct code_table_stats code_table_stats(void)
+{
+	mutex_lock(&table.lock);
+	struct code_table_stats stats = {
+		.codes = table.n_codes,
+		.size_bytes = table.n_codes * sizeof(struct entry) + table.text_bytes,
+		.refused = table.refused,
+	};
+	mutex_unlock(&table.lock);
+	return stats;
+}
+
+/* ---- fork -------------------------------------------------------------------------------- */
+
+void code_table_prefork(void)
+{
+	mutex_lock(&table.lock);
+}
+
+void code_table_postfork_parent(void)
+{
+	mutex_unlock(&table.lock);
+}
+
+void code_table_postfork_child(void)
+{
+	mutex_postfork_child(&table.lock);
+}

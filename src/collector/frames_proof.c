@@ -1,0 +1,283 @@
+/*
+ * frames_proof.c - measure the last offsets, and compare two ways to walk.
+ *
+ * A small Python program of our own is run.  From inside functions whose shape we know it
+ * calls back here:
+ *
+ *	expect(code, n)	this code's first traceable instruction is its n-th
+ *	measure()	from a module whose globals and namespace are two dicts of ours
+ *	compare()	walk this stack by offsets and by frame objects: are they equal?
+ *
+ * All reading by offsets goes through safe_read(), so that a wrong offset is an answer and
+ * not a crash.
+ */
+#include <config.h>
+
+#include "collector/frames_proof.h"
+
+#include <Python.h>
+
+#include <string.h>
+
+#include "collector/frame_objects.h"
+#include "collector/py_symbols.h"
+#include "runtime/py_frames.h"
+#include "runtime/safe_read.h"
+
+enum {
+	EXPECTATIONS = 5,	/* calls of expect() in the program below */
+	COMPARISONS = 12,	/* calls of compare() */
+	FRAMES_MAX = 64,	/* of a stack compared: ours are the leaves; a system call a word */
+};
+
+static const char measuring[] = "measure()\n";
+
+static const char expecting[] =
+	"def plain(check):\n"
+	"    return check()\n"
+	"def cells():\n"
+	"    a = b = c = 0\n"
+	"    def free():\n"
+	"        return a, b, c\n"
+	"    def both():\n"
+	"        d = e = a + b + c\n"
+	"        return lambda: (d, e)\n"
+	"    return free, both\n"
+	"def arguments(p, q, r, s, t):\n"
+	"    return lambda: (p, q, r, s, t)\n"
+	"free, both = cells()\n"
+	"for f, first in (plain, 0), (cells, 3), (free, 1), (both, 3), (arguments, 5):\n"
+	"    expect(f.__code__, first)\n";
+
+/* __init__ is called often enough for the interpreter to inline it, which adds a hidden frame. */
+static const char comparing[] =
+	"class Init:\n"
+	"    def __init__(self, last):\n"
+	"        if last: compare()\n"
+	"class Body:\n"
+	"    compare()\n"
+	"def deep(n):\n"
+	"    def inner(): return deep(n - 1) if n else compare()\n"
+	"    return inner()\n"
+	"def generator():\n"
+	"    value = 1\n"
+	"    yield compare(), (lambda: value)\n"
+	"def delegating():\n"
+	"    yield from generator()\n"
+	"async def coroutine():\n"
+	"    compare()\n"
+	"async def awaiting():\n"
+	"    await coroutine()\n"
+	"def finishing():\n"
+	"    try: 1 / 0\n"
+	"    except ZeroDivisionError: compare()\n"
+	"    finally: compare()\n"
+	"for i in range(32): Init(i == 31)\n"
+	"deep(5)\n"
+	"next(generator()), list(delegating())\n"
+	"try: awaiting().send(None)\n"
+	"except StopIteration: pass\n"
+	"finishing()\n"
+	"list(map(lambda _: compare(), (1,)))\n"
+	"[compare() for _ in (1,)]\n"
+	"max((1,), key=lambda _: deep(1) or 0)\n"
+	"compare()\n";
+
+/* The proof in progress: there is one, at start, under the GIL. */
+static struct proof {
+	struct py_offsets *offsets;
+	const char *failure;
+	size_t n_expected, n_compared;
+	bool measured;
+	PyObject *codes[EXPECTATIONS];	/* new */
+	int32_t first_traceable[EXPECTATIONS];
+	uintptr_t globals, namespace;
+} proof;
+
+static void fail(const char *reason)
+{
+	if (!proof.failure)
+		proof.failure = reason;
+}
+
+/* ---- measuring ------------------------------------------------------------------------- */
+
+static PyObject *expect(PyObject *self, PyObject *arguments)
+{
+	(void)self;
+	PyObject *code = PyTuple_GetItem(arguments, 0), *first = PyTuple_GetItem(arguments, 1);
+	if (!code || !first || proof.n_expected == EXPECTATIONS)
+		return NULL;
+	Py_IncRef(code);
+	proof.codes[proof.n_expected] = code;
+	proof.first_traceable[proof.n_expected++] = (int32_t)PyLong_AsLong(first);
+	proof.offsets->code_type = (uintptr_t)Py_TYPE(code);
+	Py_RETURN_NONE;
+}
+
+static bool traceable_is_at(uint16_t offset)
+{
+	for (size_t i = 0; i < proof.n_expected; i++) {
+		int32_t found;
+		if (!safe_read((uintptr_t)proof.codes[i] + offset, &found, sizeof(found)) ||
+		    found != proof.first_traceable[i])
+			return false;
+	}
+	return proof.n_expected == EXPECTATIONS;
+}
+
+/* It stands somewhere before the bytecode, exactly once. */
+static uint16_t find_first_traceable(void)
+{
+	uint16_t found = PY_OFFSET_NONE;
+	for (uint16_t at = 0; at < proof.offsets->code_bytecode; at = (uint16_t)(at + sizeof(int32_t))) {
+		if (!traceable_is_at(at))
+			continue;
+		if (found != PY_OFFSET_NONE)
+			return PY_OFFSET_NONE;
+		found = at;
+	}
+	return found;
+}
+
+/* Where the word stands in the frame before its slots, exactly once. */
+static uint16_t find_in_frame(uintptr_t frame, uintptr_t wanted)
+{
+	uint16_t found = PY_OFFSET_NONE;
+	for (uint16_t at = 0; at < proof.offsets->frame_slots; at = (uint16_t)(at + sizeof(wanted))) {
+		uintptr_t word;
+		if (!safe_read(frame + at, &word, sizeof(word)) || word != wanted)
+			continue;
+		if (found != PY_OFFSET_NONE)
+			return PY_OFFSET_NONE;
+		found = at;
+	}
+	return found;
+}
+
+static PyObject *measure(PyObject *self, PyObject *unused)
+{
+	(void)self, (void)unused;
+	struct py_offsets *o = proof.offsets;
+	uintptr_t frame = py_frames_address_carefully(o, PyThreadState_Get());
+	o->frame_globals = find_in_frame(frame, proof.globals);
+	o->frame_namespace = find_in_frame(frame, proof.namespace);
+	if (!o->frame_objects) {
+		o->code_first_traceable = find_first_traceable();
+		if (o->code_first_traceable == PY_OFFSET_NONE)
+			fail("the first traceable instruction of a function was not found");
+	}
+	if (o->frame_globals == PY_OFFSET_NONE || o->frame_namespace == PY_OFFSET_NONE)
+		fail("the variables of a frame were not found");
+	proof.measured = true;
+	Py_RETURN_NONE;
+}
+
+/* ---- comparing ------------------------------------------------------------------------- */
+
+static bool same_line(PyObject *frame, const struct raw_frame *raw)
+{
+	if (!py_symbols.PyCode_Addr2Line)
+		return true;
+	int line = py_symbols.PyCode_Addr2Line((PyObject *)raw->code, (int)raw->instruction);
+	return line == PyFrame_GetLineNumber((PyFrameObject *)frame);
+}
+
+static const char *compare_frame(PyObject *frame, const struct raw_frame *raw)
+{
+	struct raw_frame shown = frame_objects_read(frame);
+	if (shown.code != raw->code)
+		return "a walk by offsets found other functions than the interpreter shows";
+	if (shown.instruction != raw->instruction || !same_line(frame, raw))
+		return "a walk by offsets found other lines than the interpreter shows";
+	return NULL;
+}
+
+static const char *compare_stacks(const void *tstate)
+{
+	struct raw_frame raw[FRAMES_MAX];
+	bool whole;
+	size_t n = py_frames_walk_carefully(proof.offsets, tstate, raw, FRAMES_MAX, &whole), i = 0;
+	PyObject *frame = frame_objects_leaf(tstate);
+	const char *difference = NULL;
+	while (frame && i < n && !difference) {
+		difference = compare_frame(frame, &raw[i++]);
+		PyObject *back = frame_objects_back(frame);
+		Py_DecRef(frame);
+		frame = back;
+	}
+	if (!difference && ((frame && whole) || i < n || n == 0))
+		difference = "a walk by offsets found another depth than the interpreter shows";
+	Py_DecRef(frame);
+	return difference;
+}
+
+static PyObject *compare(PyObject *self, PyObject *unused)
+{
+	(void)self, (void)unused;
+	const char *difference = proof.failure ? NULL : compare_stacks(PyThreadState_Get());
+	if (difference)
+		fail(difference);
+	proof.n_compared++;
+	Py_RETURN_NONE;
+}
+
+/* ---- running --------------------------------------------------------------------------- */
+
+static PyMethodDef callbacks[] = {
+	{"expect", expect, METH_VARARGS, NULL},
+	{"measure", measure, METH_NOARGS, NULL},
+	{"compare", compare, METH_NOARGS, NULL},
+};
+
+static int add_callbacks(PyObject *globals)
+{
+	for (size_t i = 0; i < sizeof(callbacks) / sizeof(*callbacks); i++) {
+		PyObject *function = PyCFunction_NewEx(&callbacks[i], NULL, NULL);
+		int error = function ? PyDict_SetItemString(globals, callbacks[i].ml_name, function) : -1;
+		Py_DecRef(function);
+		if (error)
+			return error;
+	}
+	return 0;
+}
+
+static int run(const char *program, PyObject *globals, PyObject *namespace)
+{
+	PyObject *code = Py_CompileString(program, "<sneck>", Py_file_input);
+	PyObject *result = code ? PyEval_EvalCode(code, globals, namespace) : NULL;
+	int error = result ? 0 : -1;
+	Py_DecRef(result);
+	Py_DecRef(code);
+	return error;
+}
+
+static int run_all(PyObject *globals, PyObject *namespace)
+{
+	if (!globals || !namespace || add_callbacks(globals))
+		return -1;
+	proof.globals = (uintptr_t)globals;
+	proof.namespace = (uintptr_t)namespace;
+	if (run(expecting, globals, globals) || run(measuring, globals, namespace))
+		return -1;
+	return proof.failure ? 0 : run(comparing, globals, globals);
+}
+
+const char *frames_prove(struct py_offsets *offsets)
+{
+	proof = (struct proof){.offsets = offsets};
+	PyObject *globals = PyDict_New(), *namespace = PyDict_New();
+	if (run_all(globals, namespace)) {
+		PyErr_Clear();
+		fail("the proof of the stack walk did not run");
+	}
+	if (!proof.failure && (!proof.measured || proof.n_compared != COMPARISONS))
+		fail("the proof of the stack walk did not run to its end");
+	for (size_t i = 0; i < proof.n_expected; i++)
+		Py_DecRef(proof.codes[i]);
+	if (globals)
+		PyDict_Clear(globals);	/* the functions refer to it */
+	Py_DecRef(namespace);
+	Py_DecRef(globals);
+	return proof.failure;
+}

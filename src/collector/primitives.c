@@ -1,0 +1,503 @@
+/*
+ * primitives.c - the library's functions that use locks, found by code object.
+ *
+ *	code object -> row of primitives.def
+ *
+ * A table of some hundred entries, filled from sys.modules: every function of a listed
+ * module, its classes' methods, and the functions inside them.  What is not in it is the
+ * user's.  So a hot sample pays one probe, and nothing need be remembered of user code.
+ * A look at the size of sys.modules tells whether something new was imported.
+ *
+ * The locks that a listed module keeps in its own globals are in the table by address: they
+ * are inner whoever of the library uses them.
+ *
+ * Locking: table_lock (LOCK_RANK_PRIMITIVES) guards writing.  Readers take none: an entry's key is
+ *          written last (release), read first (acquire).  Python is called before the
+ *          lock is taken, never under it.
+ * Fork:    the table is copied with the process and stays right: code objects keep their addresses.
+ */
+#include <config.h>
+
+#include "collector/primitives.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "collector/py_symbols.h"
+#include "runtime/error.h"
+#include "runtime/mutex.h"
+
+/* Roles as the table has them; what they amount to together is in classify(). */
+enum row_role {
+	ROLE_INNER, ROLE_TRANSPARENT, ROLE_OWNED, ROLE_SEMAPHORE_ACQUIRE, ROLE_SEMAPHORE_RELEASE,
+	ROLE_CONDITION_WAIT,	/* its leaf operations are on a lock made for this one wait */
+	ROLE_THREAD,		/* where a thread's stack begins: inner as a leaf, the end of the walk elsewhere */
+	ROLE_LOCK,		/* no code, but a lock */
+};
+
+static const struct row {
+	const char *module, *function;
+	enum row_role role;
+} rows[] = {
+#define PRIMITIVE(module, function, role) {module, function, ROLE_##role},
+#include "collector/primitives.def"
+#undef PRIMITIVE
+};
+
+enum {
+	ROWS = sizeof(rows) / sizeof(*rows),
+	SLOTS = 8192,		/* power of two; the listed modules have some 1,500 functions together */
+	ENTRIES_MAX = SLOTS * 3 / 4,
+	FORGOTTEN = 1,		/* key of an entry given back: no address */
+	INTERPRETERS_MAX = 64,
+	NESTED_MAX = 4,		/* functions in functions in ... */
+	KIND_BYTES = 64,
+};
+
+struct entry {
+	_Atomic uintptr_t key;	/* address of a code object, or of a lock; kept alive */
+	enum row_role role;
+	const char *kind;	/* "threading.Condition", or NULL */
+	PyObject *modules;	/* whose interpreter's: its sys.modules */
+};
+
+/* What has been resolved in one interpreter.  But for `modules`, its own GIL guards it. */
+struct interpreter {
+	_Atomic(PyObject *) modules;	/* its sys.modules, borrowed; NULL: free */
+	Py_ssize_t n_modules;	/* its size when last looked through */
+	bool done[ROWS];	/* by the first row of each module */
+};
+
+static struct entry entries[SLOTS];
+static size_t n_entries;
+static struct interpreter interpreters[INTERPRETERS_MAX];
+static struct mutex table_lock = MUTEX_INITIALIZER(LOCK_RANK_PRIMITIVES);
+
+/* ---- the table ----------------------------------------------------------------------- */
+
+static size_t slot_of(uintptr_t key)
+{
+	return (size_t)((key >> 4) * 0x9e3779b97f4a7c15u >> 32) & (SLOTS - 1);
+}
+
+/* Hot: no lock, no call.  The table is never full, so a free slot ends the search. */
+static const struct entry *find(uintptr_t key)
+{
+	for (size_t i = slot_of(key);; i = (i + 1) & (SLOTS - 1)) {
+		uintptr_t there = atomic_load_explicit(&entries[i].key, memory_order_acquire);
+		if (there == key)
+			return &entries[i];
+		if (there == 0)
+			return NULL;
+	}
+}
+
+/* The first slot on the key's way that is empty, or whose object was given back. */
+static struct entry *free_entry(uintptr_t key)
+{
+	size_t i = slot_of(key);
+	while (atomic_load_explicit(&entries[i].key, memory_order_relaxed) > FORGOTTEN)
+		i = (i + 1) & (SLOTS - 1);
+	return &entries[i];
+}
+
+static void insert(PyObject *object, enum row_role role, const char *kind, PyObject *modules)
+{
+	uintptr_t key = (uintptr_t)object;
+	mutex_lock(&table_lock);
+	if (!find(key) && n_entries < ENTRIES_MAX) {
+		struct entry *entry = free_entry(key);
+		n_entries += atomic_load_explicit(&entry->key, memory_order_relaxed) == 0;
+		entry->role = role;
+		entry->kind = kind;
+		entry->modules = modules;
+		Py_INCREF(object);
+		/* release: pairs with the acquire in find(). */
+		atomic_store_explicit(&entry->key, key, memory_order_release);
+	}
+	mutex_unlock(&table_lock);
+}
+
+/* ---- resolving a module ---------------------------------------------------------------- */
+
+struct resolving {
+	const char *module;
+	PyObject *globals;	/* of that module */
+	PyObject *modules;	/* sys.modules */
+	PyObject *lock_types[2];
+};
+
+static bool fits(const char *pattern, const char *name)
+{
+	const char *star = strchr(pattern, '*');
+	return star ? strncmp(pattern, name, (size_t)(star - pattern)) == 0 : strcmp(pattern, name) == 0;
+}
+
+static const struct row *row_for(const char *module, const char *function)
+{
+	for (size_t i = 0; i < ROWS; i++)
+		if (strcmp(rows[i].module, module) == 0 && fits(rows[i].function, function))
+			return &rows[i];
+	return NULL;
+}
+
+/* A code object and those that its constants hold: inner functions, comprehensions. */
+static void add_code(const struct resolving *r, PyObject *code, const struct row *row, const char *kind, int level)
+{
+	insert(code, row->role, kind, r->modules);
+	PyObject *constants = PyObject_GetAttrString(code, "co_consts");
+	Py_ssize_t n = constants && PyTuple_Check(constants) ? PyTuple_Size(constants) : 0;
+	for (Py_ssize_t i = 0; i < n && level < NESTED_MAX; i++) {
+		PyObject *constant = PyTuple_GetItem(constants, i);
+		if (Py_TYPE(constant) == Py_TYPE(code))
+			add_code(r, constant, row, kind, level + 1);
+	}
+	Py_XDECREF(constants);
+}
+
+static bool is_lock(const struct resolving *r, PyObject *value)
+{
+	return (PyObject *)Py_TYPE(value) == r->lock_types[0] || (PyObject *)Py_TYPE(value) == r->lock_types[1];
+}
+
+/* A function of the module itself: one that was put there from elsewhere is not the library's. */
+static PyObject *own_code(const struct resolving *r, PyObject *value)
+{
+	if ((void *)Py_TYPE(value) != py_symbols.PyFunction_Type
+	    || py_symbols.PyFunction_GetGlobals(value) != r->globals)
+		return NULL;
+	return py_symbols.PyFunction_GetCode(value);
+}
+
+/* Text of a str that is an identifier; the library's are ASCII. */
+static bool put_text(char *out, size_t n_bytes, PyObject *string)
+{
+	const char *text = PyUnicode_Check(string) ? PyUnicode_AsUTF8AndSize(string, NULL) : NULL;
+	if (!text || strlen(text) >= n_bytes) {
+		PyErr_Clear();
+		return false;
+	}
+	strcpy(out, text);
+	return true;
+}
+
+/* Lives as long as the process: there is one a class, and samples keep it. */
+static const char *new_kind(const struct resolving *r, const char *class_name)
+{
+	char kind[2 * KIND_BYTES + 2];
+	snprintf(kind, sizeof(kind), "%s.%s", r->module, class_name);
+	return strdup(kind);
+}
+
+static void add_function(const struct resolving *r, PyObject *code, const char *class_name, const char *kind,
+			 const char *name)
+{
+	char function[2 * KIND_BYTES + 2];
+	snprintf(function, sizeof(function), "%s%s%s", class_name, *class_name ? "." : "", name);
+	const struct row *row = row_for(r->module, function);
+	if (row)
+		add_code(r, code, row, kind, 0);
+}
+
+static void add_members(const struct resolving *r, PyObject *members, const char *class_name)
+{
+	const char *kind = NULL;
+	PyObject *key, *value;
+	char name[KIND_BYTES];
+	for (Py_ssize_t at = 0; PyDict_Next(members, &at, &key, &value);) {
+		PyObject *code = own_code(r, value);
+		if (code && put_text(name, sizeof(name), key)) {
+			if (!kind && *class_name)
+				kind = new_kind(r, class_name);
+			add_function(r, code, class_name, kind, name);
+		} else if (is_lock(r, value)) {
+			insert(value, ROLE_LOCK, NULL, r->modules);
+		}
+	}
+}
+
+/* A copy of a class's dictionary, asked of type itself: a metaclass has no say. */
+static PyObject *class_members(PyObject *class)
+{
+	getattrofunc getattro = (getattrofunc)PyType_GetSlot(&PyType_Type, Py_tp_getattro);
+	PyObject *name = PyUnicode_InternFromString("__dict__"), *proxy = NULL, *members = NULL;
+	if (name && (getattrofunc)PyType_GetSlot(Py_TYPE(class), Py_tp_getattro) == getattro)
+		proxy = getattro(class, name);
+	if (proxy)
+		members = PyObject_CallMethod(proxy, "copy", NULL);
+	Py_XDECREF(proxy);
+	Py_XDECREF(name);
+	PyErr_Clear();
+	return members;
+}
+
+static void add_class(const struct resolving *r, PyObject *class, PyObject *name)
+{
+	char class_name[KIND_BYTES];
+	PyObject *members = put_text(class_name, sizeof(class_name), name) ? class_members(class) : NULL;
+	if (members && PyDict_Check(members))
+		add_members(r, members, class_name);
+	Py_XDECREF(members);
+}
+
+static void add_module(const struct resolving *r)
+{
+	add_members(r, r->globals, "");
+	PyObject *key, *value;
+	for (Py_ssize_t at = 0; PyDict_Next(r->globals, &at, &key, &value);)
+		if (PyType_Check(value))
+			add_class(r, value, key);
+}
+
+/* Whether an import of this module is under way: it may lack functions yet. */
+static bool is_being_imported(PyObject *globals)
+{
+	PyObject *spec = PyDict_GetItemString(globals, "__spec__");
+	PyObject *name = PyUnicode_InternFromString("_initializing"), *flag = NULL;
+	if (spec && name && spec != Py_None)
+		flag = py_symbols._PyObject_GenericGetAttrWithDict(spec, name, NULL, 1);
+	bool answer = flag == Py_True;
+	Py_XDECREF(flag);
+	Py_XDECREF(name);
+	return answer;
+}
+
+static void find_lock_types(struct resolving *r)
+{
+	static const char *const names[] = {"LockType", "RLock"};
+	PyObject *thread = PyDict_GetItemString(r->modules, "_thread");
+	PyObject *globals = thread && PyModule_Check(thread) ? PyModule_GetDict(thread) : NULL;
+	for (int i = 0; i < 2; i++)
+		r->lock_types[i] = globals ? PyDict_GetItemString(globals, names[i]) : NULL;
+}
+
+/* True when the module is done with: resolved in full, or not there. */
+static bool resolve_module(struct resolving *r, bool *present)
+{
+	PyObject *module = PyDict_GetItemString(r->modules, r->module);
+	*present = module && PyModule_Check(module);
+	if (!*present)
+		return true;
+	r->globals = PyModule_GetDict(module);
+	bool whole = !is_being_imported(r->globals);
+	add_module(r);
+	return whole;
+}
+
+static bool have_symbols(void)
+{
+	return py_symbols.PyFunction_GetCode && py_symbols.PyFunction_GetGlobals && py_symbols.PyFunction_Type
+		&& py_symbols._PyObject_GenericGetAttrWithDict;
+}
+
+/* Look through sys.modules for what was not there last time.  False: look again. */
+static bool resolve(struct interpreter *interpreter)
+{
+	struct resolving r = {.modules = interpreter->modules};
+	bool whole = true;
+	find_lock_types(&r);
+	for (size_t i = 0; i < ROWS; i++) {
+		bool present;
+		if (interpreter->done[i] || (i > 0 && strcmp(rows[i].module, rows[i - 1].module) == 0))
+			continue;
+		r.module = rows[i].module;
+		bool done = resolve_module(&r, &present);
+		interpreter->done[i] = done && present;
+		whole &= done;
+	}
+	return whole;
+}
+
+/* ---- keeping up with imports --------------------------------------------------------------- */
+
+static struct interpreter *interpreter_of(PyObject *modules)
+{
+	struct interpreter *mine = NULL;
+	mutex_lock(&table_lock);
+	for (size_t i = 0; i < INTERPRETERS_MAX && !(mine && mine->modules == modules); i++)
+		if (interpreters[i].modules == modules || (!interpreters[i].modules && !mine))
+			mine = &interpreters[i];
+	if (mine)
+		mine->modules = modules;
+	mutex_unlock(&table_lock);
+	return mine;
+}
+
+/* Slow: something was imported.  The collector is held off, for this makes short-lived objects. */
+static void __attribute__((noinline)) catch_up(PyObject *modules, Py_ssize_t n_modules)
+{
+	struct interpreter *interpreter = interpreter_of(modules);
+	if (!interpreter || !have_symbols() || PyErr_Occurred())
+		return;
+	int collected = PyGC_Disable();
+	bool whole = resolve(interpreter);
+	if (collected)
+		PyGC_Enable();
+	interpreter->n_modules = whole ? n_modules : -1;
+}
+
+/*
+ * The interpreter whose modules this thread looked at last: most threads never change it,
+ * so one comparison tells that nothing is new.
+ */
+static __thread SNECK_TLS struct interpreter *last;
+
+static void keep_up(void)
+{
+	PyObject *modules = PyImport_GetModuleDict();
+	Py_ssize_t n_modules = PyDict_Size(modules);
+	if (!last || last->modules != modules)
+		last = interpreter_of(modules);
+	if (last && last->n_modules != n_modules)
+		catch_up(modules, n_modules);
+}
+
+int primitives_init(void)
+{
+	keep_up();
+	return have_symbols() ? OK : ERR_LAYOUT;
+}
+
+bool primitives_knows(uintptr_t code)
+{
+	keep_up();
+	return find(code) != NULL;
+}
+
+/* ---- classifying ---------------------------------------------------------------------------- */
+
+struct walk {
+	bool on_waiter;		/* the lock is the one that Condition.wait() made for this wait */
+	bool waited;		/* the way led through Condition.wait() */
+	struct primitive_use *use;
+};
+
+static void own(struct primitive_use *use, const struct entry *entry, enum primitive_role role, size_t frame)
+{
+	use->role = role;
+	use->owner_frame = frame;
+	use->kind = entry->kind;
+}
+
+/* Take one more of the library's frames into account.  False: it decides alone, or ends the walk. */
+static bool add_frame(struct walk *walk, const struct entry *entry, size_t i)
+{
+	struct primitive_use *use = walk->use;
+	bool first_owner = use->role == PRIMITIVE_NONE || use->role == PRIMITIVE_TRANSPARENT;
+	switch (entry->role) {
+	case ROLE_CONDITION_WAIT:
+		walk->waited = true;
+		if (first_owner)
+			own(use, entry, PRIMITIVE_TRANSPARENT, i);
+		return true;
+	case ROLE_TRANSPARENT:
+		if (first_owner)
+			own(use, entry, PRIMITIVE_TRANSPARENT, i);
+		return true;
+	case ROLE_OWNED:
+		if (first_owner)
+			own(use, entry, PRIMITIVE_OWNED, i);
+		return true;
+	case ROLE_SEMAPHORE_ACQUIRE:
+		own(use, entry, PRIMITIVE_SEMAPHORE_ACQUIRE, i);
+		return true;
+	case ROLE_SEMAPHORE_RELEASE:
+		own(use, entry, PRIMITIVE_SEMAPHORE_RELEASE, i);
+		return true;
+	case ROLE_THREAD:
+		if (i > 0)
+			return false;
+		use->role = PRIMITIVE_INNER;
+		return false;
+	case ROLE_INNER: case ROLE_LOCK: default:
+		use->role = PRIMITIVE_INNER;
+		return false;
+	}
+}
+
+/* A wait's own lock is inner, unless what waits is a semaphore. */
+static enum primitive_role role_of_wait(const struct walk *walk)
+{
+	if (walk->use->role == PRIMITIVE_SEMAPHORE_ACQUIRE)
+		return walk->on_waiter ? PRIMITIVE_SEMAPHORE_WAIT : PRIMITIVE_INNER;
+	return walk->on_waiter ? PRIMITIVE_INNER : walk->use->role;
+}
+
+static void classify(const struct raw_frame *frames, size_t depth, bool is_rlock, const struct entry *entry,
+		     struct primitive_use *use)
+{
+	struct walk walk = {.on_waiter = entry->role == ROLE_CONDITION_WAIT && !is_rlock, .use = use};
+	size_t i = 0;
+	while (entry && add_frame(&walk, entry, i)) {
+		i++;
+		entry = i < depth ? find(frames[i].code) : NULL;
+	}
+	if (walk.waited && use->role != PRIMITIVE_INNER)
+		use->role = role_of_wait(&walk);
+	/* Where a thread runs nothing of the user's, the outermost function is shown. */
+	use->skip = i > 0 && (i == depth || entry) && use->role != PRIMITIVE_INNER ? i - 1 : i;
+}
+
+enum primitive_role primitives_classify(const struct raw_frame *frames, size_t depth, uintptr_t lock, bool is_rlock,
+					struct primitive_use *use)
+{
+	*use = (struct primitive_use){.role = PRIMITIVE_NONE, .owner_frame = SIZE_MAX};
+	keep_up();
+	const struct entry *leaf = depth > 0 ? find(frames[0].code) : NULL;
+	if (!leaf)
+		return PRIMITIVE_NONE;
+	classify(frames, depth, is_rlock, leaf, use);
+	if (lock && find(lock))
+		use->role = PRIMITIVE_INNER;
+	return use->role;
+}
+
+/* ---- the end of an interpreter, and forks ------------------------------------------------------ */
+
+/* The next object to give back, or NULL.  Its entry is left as a stepping stone for find(). */
+static PyObject *take_back(PyObject *modules, size_t *at)
+{
+	PyObject *object = NULL;
+	mutex_lock(&table_lock);
+	for (; *at < SLOTS && !object; (*at)++) {
+		struct entry *entry = &entries[*at];
+		if (entry->modules != modules)
+			continue;
+		object = (PyObject *)atomic_load_explicit(&entry->key, memory_order_relaxed);
+		entry->modules = NULL;
+		atomic_store_explicit(&entry->key, FORGOTTEN, memory_order_release);
+	}
+	mutex_unlock(&table_lock);
+	return object;
+}
+
+void primitives_forget_interpreter(void)
+{
+	PyObject *modules = PyImport_GetModuleDict();
+	struct interpreter *interpreter = interpreter_of(modules);
+	size_t at = 0;
+	for (PyObject *object; (object = take_back(modules, &at)) != NULL;)
+		Py_DECREF(object);
+	if (!interpreter)
+		return;
+	memset(interpreter->done, 0, sizeof(interpreter->done));
+	interpreter->n_modules = 0;
+	interpreter->modules = NULL;
+}
+
+void primitives_prefork(void)
+{
+	mutex_lock(&table_lock);
+}
+
+void primitives_postfork_parent(void)
+{
+	mutex_unlock(&table_lock);
+}
+
+void primitives_postfork_child(void)
+{
+	mutex_postfork_child(&table_lock);
+}

@@ -1,0 +1,57 @@
+/*
+ * primitives.h - whose lock operation is it: the user's, or a primitive's own?
+ *
+ * The standard library builds Condition, Semaphore, Queue and more out of locks, in Python.
+ * A user knows those, not what is inside: one semaphore taken is one acquire, on the
+ * user's line.
+ */
+#ifndef SNECK_COLLECTOR_PRIMITIVES_H
+#define SNECK_COLLECTOR_PRIMITIVES_H
+
+#include <Python.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "runtime/py_frames.h"
+
+enum primitive_role {
+	PRIMITIVE_NONE,			/* the user's own operation */
+	PRIMITIVE_TRANSPARENT,		/* likewise, through a Condition or a context manager of the library's */
+	PRIMITIVE_OWNED,		/* on the lock of a Queue, a Handler, ...: record it under that object's name */
+	PRIMITIVE_SEMAPHORE_ACQUIRE,	/* an acquire of the inner lock is the semaphore's acquire; a release is nothing */
+	PRIMITIVE_SEMAPHORE_RELEASE,	/* a release of the inner lock is the semaphore's release; an acquire is nothing */
+	PRIMITIVE_SEMAPHORE_WAIT,	/* an acquire here is time waited for the semaphore, not yet its acquire */
+	PRIMITIVE_INNER,		/* nobody's business: leave it out */
+};
+
+struct primitive_use {
+	enum primitive_role role;
+	size_t skip;			/* leaf frames that are the library's: the user's leaf is frames[skip] */
+	size_t owner_frame;		/* its first argument is the object that owns the lock; SIZE_MAX: none */
+	const char *kind;		/* class of that object, "threading.Semaphore", static; or NULL */
+};
+
+/* Resolve the modules that are imported by now.  With the GIL, outside samples; OK or ERR_NOMEM. */
+int primitives_init(void);
+
+/*
+ * What the operation on `lock` (0: unknown) is, seen from these frames, leaf first.  The
+ * answer is use->role.  is_rlock tells apart what Condition.wait() does with the user's RLock
+ * and with the lock that it makes for the one wait, which is never an RLock.  With the GIL; may be called inside a sample.  Where the leaf is no
+ * code of the library's it costs one probe of a table; a module newly imported is
+ * resolved when first met (then it makes objects, with the garbage collector held off).
+ */
+enum primitive_role primitives_classify(const struct raw_frame *frames, size_t depth, uintptr_t lock, bool is_rlock,
+					struct primitive_use *use);
+
+/* Whether this code is the library's: if the leaf's is not, an operation is PRIMITIVE_NONE. */
+bool primitives_knows(uintptr_t code);
+
+/* Give back what is kept of the current interpreter, at its exit.  With the GIL. */
+void primitives_forget_interpreter(void);
+
+void primitives_prefork(void);
+void primitives_postfork_parent(void);
+void primitives_postfork_child(void);
+
+#endif

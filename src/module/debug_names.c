@@ -1,0 +1,131 @@
+/*
+ * debug_names.c - ask for names without any lock being sampled.
+ */
+#include <config.h>
+
+#include "module/debug_names.h"
+
+#include "collector/frames.h"
+#include "collector/lock_name.h"
+#include "collector/lock_search.h"
+#include "runtime/clocks.h"
+#include "runtime/sample.h"
+
+struct stack {
+	const void *tstate;
+	struct raw_frame frames[STACK_DEPTH_MAX];
+	size_t depth;
+};
+
+static void take(struct stack *stack)
+{
+	size_t total;
+	stack->tstate = PyThreadState_Get();
+	stack->depth = py_frames_walk(stack->tstate, stack->frames, STACK_DEPTH_MAX, &total);
+}
+
+static PyObject *answer(const struct lock_name *name)
+{
+	char label[LOCK_LABEL_BYTES];
+	lock_name_label(name, label);
+	return Py_BuildValue("(ss)", label, name->owner);
+}
+
+PyObject *debug_name_init(PyObject *module, PyObject *unused)
+{
+	(void)module, (void)unused;
+	frames_init();
+	lock_name_init();
+	Py_RETURN_NONE;
+}
+
+PyObject *debug_created_name(PyObject *module, PyObject *args, PyObject *keywords)
+{
+	(void)module, (void)args, (void)keywords;
+	struct stack stack;
+	struct lock_name name;
+	take(&stack);
+	lock_name_from_creation(stack.tstate, stack.frames, stack.depth, &name);
+	return answer(&name);
+}
+
+static void search(PyObject *lock, bool attributes, struct lock_name *name)
+{
+	struct stack stack;
+	struct primitive_use use;
+	take(&stack);
+	primitives_classify(stack.frames, stack.depth, (uintptr_t)lock, false, &use);
+	lock_name_from_search(stack.tstate, lock, stack.frames, stack.depth, &use, attributes, name);
+}
+
+PyObject *debug_search_name(PyObject *module, PyObject *args)
+{
+	(void)module;
+	struct lock_name name = {0};
+	PyObject *lock;
+	int attributes = 1;
+	if (!PyArg_ParseTuple(args, "O|p", &lock, &attributes))
+		return NULL;
+	search(lock, attributes, &name);
+	return answer(&name);
+}
+
+PyObject *debug_search_count(PyObject *module, PyObject *args)
+{
+	(void)module;
+	PyObject *lock;
+	long rounds, found = 0;
+	if (!PyArg_ParseTuple(args, "Ol", &lock, &rounds))
+		return NULL;
+	for (long i = 0; i < rounds; i++) {
+		struct lock_name name = {0};
+		search(lock, true, &name);
+		found += name.name[0] != '\0';
+	}
+	return PyLong_FromLong(found);
+}
+
+static const char *role_name(enum primitive_role role)
+{
+	switch (role) {
+	case PRIMITIVE_NONE: return "none";
+	case PRIMITIVE_TRANSPARENT: return "transparent";
+	case PRIMITIVE_OWNED: return "owned";
+	case PRIMITIVE_SEMAPHORE_ACQUIRE: return "semaphore-acquire";
+	case PRIMITIVE_SEMAPHORE_RELEASE: return "semaphore-release";
+	case PRIMITIVE_SEMAPHORE_WAIT: return "semaphore-wait";
+	case PRIMITIVE_INNER: return "inner";
+	}
+	return "?";
+}
+
+PyObject *debug_classify(PyObject *module, PyObject *args)
+{
+	(void)module;
+	struct stack stack;
+	struct primitive_use use;
+	PyObject *lock, *owner = NULL;
+	int is_rlock;
+	if (!PyArg_ParseTuple(args, "pO", &is_rlock, &lock))
+		return NULL;
+	take(&stack);
+	primitives_classify(stack.frames, stack.depth, lock == Py_None ? 0 : (uintptr_t)lock, is_rlock, &use);
+	if (use.owner_frame != SIZE_MAX)
+		owner = lock_search_first_argument(stack.tstate, use.owner_frame);
+	return Py_BuildValue("(snOz)", role_name(use.role), (Py_ssize_t)use.skip, owner ? owner : Py_None, use.kind);
+}
+
+PyObject *debug_classify_cost(PyObject *module, PyObject *rounds)
+{
+	(void)module;
+	struct stack stack;
+	struct primitive_use use;
+	long n = PyLong_AsLong(rounds);
+	if (n <= 0)
+		return PyErr_Occurred() ? NULL : PyLong_FromLong(0);
+	take(&stack);
+	int64_t start = clock_monotonic_ns();
+	for (long i = 0; i < n; i++)
+		primitives_classify(stack.frames, stack.depth, 0, false, &use);
+	return PyFloat_FromDouble((double)(clock_monotonic_ns() - start) / (double)n);
+}

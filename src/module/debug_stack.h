@@ -1,0 +1,36 @@
+/*
+ * debug_stack.h - private functions of the module that show what the stack walk sees: for
+ * tests and bench/.
+ */
+#ifndef SNECK_MODULE_DEBUG_STACK_H
+#define SNECK_MODULE_DEBUG_STACK_H
+
+#include <Python.h>
+
+/* _stack(limit) -> ([(function, file, line), ...], omitted): the caller's stack, leaf first. */
+PyObject *debug_stack(PyObject *module, PyObject *limit);
+
+/* The same through frame objects. */
+PyObject *debug_stack_slowly(PyObject *module, PyObject *limit);
+
+/* _stack_variables(index) -> (globals, namespace or None, [(name, value), ...]), or None the slow way. */
+PyObject *debug_stack_variables(PyObject *module, PyObject *index);
+
+/* _stack_way() -> None when stacks are walked by offsets, else why not. */
+PyObject *debug_stack_way(PyObject *module, PyObject *unused);
+
+/* _stack_cost(rounds) -> (walk, resolve): nanoseconds a frame on the caller's stack. */
+PyObject *debug_stack_cost(PyObject *module, PyObject *rounds);
+
+/* _code_table_step() -> (codes kept, given back): a period ends, and the table is trimmed. */
+PyObject *debug_code_table_step(PyObject *module, PyObject *unused);
+
+#define DEBUG_STACK_METHODS \
+	{"_stack", debug_stack, METH_O, NULL}, \
+	{"_stack_slowly", debug_stack_slowly, METH_O, NULL}, \
+	{"_stack_variables", debug_stack_variables, METH_O, NULL}, \
+	{"_stack_way", debug_stack_way, METH_NOARGS, NULL}, \
+	{"_stack_cost", debug_stack_cost, METH_O, NULL}, \
+	{"_code_table_step", debug_code_table_step, METH_NOARGS, NULL}
+
+#endif
