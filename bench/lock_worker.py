@@ -65,7 +65,7 @@ class Switch:
 
     def refusal(self) -> str:
         """Why locks are not instrumented, if they are not."""
-        return "" if self.dry else str(self.sneck.status().get("refused", "") or "")
+        return "" if self.dry else self.sneck.status()["refused"] or ""
 
 
 def ratios(switch: Switch, kind: str, form: str, pct: float, n: int, rounds: int) -> dict[str, float]:
@@ -176,7 +176,7 @@ for i in range(n):
     with slots[i]:
         pass
 grown = (rss() - before) / n
-own = sneck.status().get("memory", {}) if on else {}
+own = {k: v for k, v in sneck.status()["collector"].items() if "bytes" in k} if on else {}
 print(json.dumps({"bytes": grown, "own": own}))
 """
 
