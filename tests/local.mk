@@ -2,6 +2,7 @@
 run_python = PYTHONPATH=$(abs_top_builddir)/stage LD_PRELOAD="$(SANITIZER_PRELOAD)" ASAN_OPTIONS=detect_leaks=0
 
 include $(srcdir)/tests/unit/local.mk
+include $(srcdir)/tests/upload/local.mk
 
 # The Python tests, on every interpreter found: one entry, its own report in the log.
 # SNECK_INTERPRETERS=3.11,3.15 and SNECK_ONLY=TEXT choose some.

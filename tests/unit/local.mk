@@ -1,21 +1,33 @@
 # Unit tests with check: tests/unit/test_x.c for src/*/x.c, one line each.
 if HAVE_CHECK
 unit_tests = \
+	tests/unit/test_arena \
+	tests/unit/test_builder \
+	tests/unit/test_exit_signal \
 	tests/unit/test_histogram \
+	tests/unit/test_intern \
 	tests/unit/test_log \
 	tests/unit/test_options \
+	tests/unit/test_pprof \
+	tests/unit/test_pprof_read \
+	tests/unit/test_profile \
 	tests/unit/test_py_frames \
 	tests/unit/test_py_offsets \
+	tests/unit/test_red_black \
 	tests/unit/test_rng \
 	tests/unit/test_safe_read \
-	tests/unit/test_stats
+	tests/unit/test_sink_file \
+	tests/unit/test_stats \
+	tests/unit/test_uploader \
+	tests/unit/test_utf8 \
+	tests/unit/test_wakeup
 check_PROGRAMS += $(unit_tests)
 TESTS += $(unit_tests)
 endif
-EXTRA_DIST += tests/unit/unit.h
+EXTRA_DIST += tests/unit/samples.h tests/unit/unit.h
 
 # What every unit test is compiled with and linked to.  Of the collector, a test gets the
 # modules that need no interpreter.
-AM_CFLAGS += $(CHECK_CFLAGS)
+AM_CFLAGS += $(CHECK_CFLAGS) $(ZLIB_CFLAGS) $(PROTOBUF_C_CFLAGS)
 LDADD = libsneck_collector.la libsneck_upload.la libsneck_runtime.la \
 	$(CHECK_LIBS) $(ZLIB_LIBS) $(PROTOBUF_C_LIBS) $(JANSSON_LIBS)
