@@ -18,6 +18,7 @@ libsneck_collector_la_SOURCES = \
 	src/collector/lock_name.c src/collector/lock_name.h \
 	src/collector/lock_naming.c src/collector/lock_naming.h \
 	src/collector/lock_operation.c src/collector/lock_operation.h \
+	src/collector/lock_owner.c src/collector/lock_owner.h \
 	src/collector/lock_sample.c src/collector/lock_sample.h \
 	src/collector/lock_search.c src/collector/lock_search.h \
 	src/collector/lock_site.c src/collector/lock_site.h \
