@@ -2,6 +2,28 @@
 run_python = PYTHONPATH=$(abs_top_builddir)/stage LD_PRELOAD="$(SANITIZER_PRELOAD)" ASAN_OPTIONS=detect_leaks=0
 
 include $(srcdir)/tests/unit/local.mk
+include $(srcdir)/tests/upload/local.mk
 
+# The Python tests, on every interpreter found: one entry, its own report in the log.
+# SNECK_INTERPRETERS=3.11,3.15 and SNECK_ONLY=TEXT choose some.
+TESTS += tests/run_interpreters
+AM_TESTS_ENVIRONMENT = \
+	SNECK_STAGE='$(abs_top_builddir)/stage'; export SNECK_STAGE; \
+	SANITIZER_PRELOAD='$(SANITIZER_PRELOAD)'; export SANITIZER_PRELOAD;
+EXTRA_DIST += \
+	examples/contended.py \
+	tests/run_interpreters \
+	tests/long/cpython_suite tests/long/suite_runner.py \
+	tests/python/pprof_oracle.py tests/python/support.py \
+	tests/python/test_truth.py tests/python/test_native.py \
+	tests/python/test_exit.py tests/python/test_ddtrace_mover.py \
+	tools/count-tests tools/enter-root tools/interpreters tools/pythons.py
+
+# The unit tests alone, and what takes long.
+check-unit: all
+	$(MAKE) $(AM_MAKEFLAGS) check TESTS='$(unit_tests)'
+check-long: all
+	SNECK_STAGE='$(abs_top_builddir)/stage' $(PYTHON) $(srcdir)/tests/long/cpython_suite
+.PHONY: check-unit check-long
 EXTRA_DIST += tests/python/test_frames.py
 EXTRA_DIST += tests/python/test_names.py tests/python/names_table.py

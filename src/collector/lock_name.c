@@ -207,9 +207,12 @@ void lock_name_from_creation(const void *tstate, const struct raw_frame *frames,
 	for (int callers = 0; bytecode_is_known && callers < CALLERS_MAX && ask(&t, &arrival); callers++)
 		if (!go_to_caller(&t))
 			break;
+	size_t last = t.at > t.place ? t.at : t.place;
+	name->frames_used = last < depth ? last + 1 : depth;
 	if (!name->name[0] || name->is_guess)
 		t.place = first;
-	put_place(name, &frames[t.place < depth ? t.place : first]);
+	name->place = t.place < depth ? t.place : first;
+	put_place(name, &frames[name->place]);
 }
 
 /* ---- use ----------------------------------------------------------------------------------------- */

@@ -22,6 +22,8 @@ const char *error_text(int error)
 		return "the interpreter's layout did not prove";
 	case ERR_STATE:
 		return "not possible in this state";
+	case ERR_TIMEOUT:
+		return "not done in time";
 	}
 	return "an unknown error";
 }

@@ -12,6 +12,7 @@ enum {
 	ERR_IO = -4,		/* a file or socket refused; errno says why */
 	ERR_LAYOUT = -5,	/* a place in the interpreter did not prove */
 	ERR_STATE = -6,		/* not now: stopped, or already running */
+	ERR_TIMEOUT = -7,	/* it goes on, but no longer than this was to be waited for */
 };
 
 /* A sentence's worth of words, static.  Any int is fine. */

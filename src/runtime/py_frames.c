@@ -12,7 +12,7 @@
  * whose function has not reached its first RESUME.  The interpreter hides those from
  * sys._getframe(), and so do we.
  *
- * Hot path: py_frames_walk, py_frames_leaf.  Loads and compares alone.
+ * Hot path: py_frames_walk, py_frames_leaf, py_frames_mark.  Loads and compares alone.
  */
 #include <config.h>
 
@@ -199,6 +199,17 @@ bool py_frames_leaf(const void *tstate, struct raw_frame *frame)
 		return find_shown(false, &in_use, leaf_address(false, &in_use, tstate), frame) != 0;
 	size_t total;
 	return walker(tstate, frame, 1, &total) == 1;
+}
+
+void py_frames_mark(const void *tstate, uintptr_t *code, uintptr_t *instruction)
+{
+	uintptr_t frame = have_offsets() ? leaf_address(false, &in_use, tstate) : 0;
+	*code = *instruction = 0;
+	if (!frame)
+		return;
+	*code = load_word(false, frame + in_use.frame_code);
+	*instruction = in_use.frame_objects ? (uintptr_t)load_int(false, frame + in_use.frame_instruction)
+					    : load_word(false, frame + in_use.frame_instruction);
 }
 
 /* ---- variables ------------------------------------------------------------------------- */

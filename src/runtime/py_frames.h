@@ -31,6 +31,13 @@ size_t py_frames_walk(const void *tstate, struct raw_frame *frames, size_t max, 
 /* The leaf frame alone (the caller of a C function): false if there is none. */
 bool py_frames_leaf(const void *tstate, struct raw_frame *frame);
 
+/*
+ * What tells the leaf frame's place from others, unchecked and cheap: the words that name its
+ * code and instruction.  Compare it with a mark taken when py_frames_leaf() gave a code object
+ * that was kept alive since; equal marks are equal places.  *code is 0 where there is none.
+ */
+void py_frames_mark(const void *tstate, uintptr_t *code, uintptr_t *instruction);
+
 /* ---- the variables of a frame ---------------------------------------------------------- */
 
 /* Addresses of Python objects, all borrowed: they live as the frame does.  0: none. */

@@ -12,12 +12,16 @@
 struct pprof_meta {
 	int64_t start_ns;		/* wall clock, nanoseconds since 1970 */
 	int64_t duration_ns;
-	const char *const *comments;	/* pprof `comment`: strings for readers of the file */
+	const char *const *comments;	/* pprof `comment`: UTF-8, for readers of the file */
 	size_t n_comments;
+	uint64_t types;			/* columns to write: bit 1 << enum sample_type; 0: all */
 };
 
 /* Where compressed bytes go: 0, or a negative code to abort the writing. */
 typedef int (*pprof_sink)(void *context, const void *data, size_t size);
+
+/* Would a file of these columns hold a sample?  Rows whose values all round to 0 are left out. */
+bool pprof_has_samples(const struct profile *profile, uint64_t types);
 
 /* Encode and compress.  OK, ERR_NOMEM, or what the sink returned. */
 int pprof_write(const struct profile *profile, const struct pprof_meta *meta, pprof_sink sink, void *context);

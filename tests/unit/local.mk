@@ -1,24 +1,38 @@
-# Unit tests with check: tests/unit/test_x.c for src/*/x.c.
+# Unit tests with check: tests/unit/test_x.c for src/*/x.c, one line each.
 if HAVE_CHECK
 unit_tests = \
+	tests/unit/test_arena \
+	tests/unit/test_builder \
+	tests/unit/test_exit_signal \
+	tests/unit/test_histogram \
+	tests/unit/test_holds \
+	tests/unit/test_intern \
+	tests/unit/test_lock_class \
+	tests/unit/test_lock_table \
+	tests/unit/test_log \
+	tests/unit/test_options \
+	tests/unit/test_pprof \
+	tests/unit/test_pprof_read \
+	tests/unit/test_profile \
 	tests/unit/test_py_frames \
 	tests/unit/test_py_offsets \
+	tests/unit/test_red_black \
 	tests/unit/test_rng \
-	tests/unit/test_safe_read
+	tests/unit/test_safe_read \
+	tests/unit/test_sample_cache \
+	tests/unit/test_sampling \
+	tests/unit/test_sink_file \
+	tests/unit/test_stats \
+	tests/unit/test_uploader \
+	tests/unit/test_utf8 \
+	tests/unit/test_wakeup
 check_PROGRAMS += $(unit_tests)
 TESTS += $(unit_tests)
 endif
-unit_cflags = $(AM_CFLAGS) $(CHECK_CFLAGS)
-unit_libs = libsneck_runtime.la $(CHECK_LIBS)
+EXTRA_DIST += tests/unit/samples.h tests/unit/unit.h
 
-tests_unit_test_rng_CFLAGS = $(unit_cflags)
-tests_unit_test_rng_LDADD = $(unit_libs)
-
-tests_unit_test_py_frames_CFLAGS = $(unit_cflags)
-tests_unit_test_py_frames_LDADD = $(unit_libs)
-
-tests_unit_test_py_offsets_CFLAGS = $(unit_cflags)
-tests_unit_test_py_offsets_LDADD = $(unit_libs)
-
-tests_unit_test_safe_read_CFLAGS = $(unit_cflags)
-tests_unit_test_safe_read_LDADD = $(unit_libs)
+# What every unit test is compiled with and linked to.  Of the collector, a test gets the
+# modules that need no interpreter.
+AM_CFLAGS += $(CHECK_CFLAGS) $(ZLIB_CFLAGS) $(PROTOBUF_C_CFLAGS)
+LDADD = libsneck_collector.la libsneck_upload.la libsneck_runtime.la \
+	$(CHECK_LIBS) $(ZLIB_LIBS) $(PROTOBUF_C_LIBS) $(JANSSON_LIBS)

@@ -1,0 +1,6 @@
+# Benchmarks: `make bench` measures every interpreter found (some minutes on a quiet machine).
+EXTRA_DIST += bench/lock bench/lock_worker.py
+BENCH_FLAGS = --all
+bench: all
+	SNECK_STAGE='$(abs_top_builddir)/stage' $(PYTHON) $(srcdir)/bench/lock $(BENCH_FLAGS)
+.PHONY: bench

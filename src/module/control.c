@@ -1,0 +1,187 @@
+/*
+ * control.c - start and stop, one at a time.
+ *
+ *              control_start                    control_stop
+ *   STOPPED ------ STARTING ------> RUNNING ------ STOPPING ------> STOPPED
+ *
+ * Whoever takes a transition owns it until its end; others wait, without the GIL.  Profiles
+ * are taken care of first and last: the uploader runs before the first sample comes, and
+ * until after the last.
+ *
+ * Locking: control_lock (LOCK_RANK_CONTROL) guards the state and what belongs to it, for
+ *          moments; it is never held while waiting, for the GIL least of all.
+ * Fork:    a transition that another thread was in the middle of ends, in the child, where
+ *          nothing runs; the child may start again.
+ */
+#include <config.h>
+
+#include <Python.h>
+
+#include "module/control.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "collector/collector.h"
+#include "module/forks.h"
+#include "runtime/error.h"
+#include "runtime/log.h"
+#include "runtime/mutex.h"
+
+enum state { STOPPED, STARTING, RUNNING, STOPPING };
+
+static struct mutex control_lock = MUTEX_INITIALIZER(LOCK_RANK_CONTROL);
+static enum state state;
+static struct options running_options;	/* of the state RUNNING */
+static char refusal[REASON_MAX];
+
+/* ---- the state --------------------------------------------------------------------------- */
+
+/* The state found; taken over into `through` if it was `from`. */
+static enum state exchange_if(enum state from, enum state through)
+{
+	mutex_lock(&control_lock);
+	enum state found = state;
+	if (found == from)
+		state = through;
+	mutex_unlock(&control_lock);
+	return found;
+}
+
+static void wait_a_moment(void)
+{
+	const struct timespec moment = {.tv_nsec = 1000000};
+	Py_BEGIN_ALLOW_THREADS
+	nanosleep(&moment, NULL);
+	Py_END_ALLOW_THREADS
+}
+
+/* Begin a transition: false if the other end is where we are already. */
+static bool begin(enum state from, enum state through)
+{
+	enum state found = exchange_if(from, through);
+	while (found == STARTING || found == STOPPING) {
+		wait_a_moment();
+		found = exchange_if(from, through);
+	}
+	return found == from;
+}
+
+static void end_running(const struct options *options)
+{
+	mutex_lock(&control_lock);
+	running_options = *options;
+	refusal[0] = '\0';
+	state = RUNNING;
+	mutex_unlock(&control_lock);
+}
+
+static void end_stopped(const char *reason)
+{
+	mutex_lock(&control_lock);
+	snprintf(refusal, sizeof(refusal), "%s", reason);
+	state = STOPPED;
+	mutex_unlock(&control_lock);
+}
+
+/* ---- the parts --------------------------------------------------------------------------- */
+
+static int start_parts(const struct options *options, char reason[REASON_MAX])
+{
+	log_set_quiet(options->quiet);
+	int error = forks_init();
+	if (!error)
+		error = uploading_start(options, reason);
+	if (error)
+		return error;
+	error = collector_start(options, reason, REASON_MAX);
+	if (error)
+		uploading_stop();
+	return error;
+}
+
+static void stop_parts(void)
+{
+	collector_stop();
+	uploading_stop();
+}
+
+int control_start(const struct options *options, char reason[REASON_MAX])
+{
+	snprintf(reason, REASON_MAX, "the profiler runs already: call stop() first");
+	if (!begin(STOPPED, STARTING))
+		return ERR_STATE;
+	reason[0] = '\0';
+	int error = start_parts(options, reason);
+	if (!error) {
+		end_running(options);
+		return OK;
+	}
+	if (!reason[0])
+		snprintf(reason, REASON_MAX, "%s", error_text(error));
+	if (error == ERR_LAYOUT)
+		log_once("refused", "nothing is profiled: %s", reason);
+	end_stopped(reason);
+	return error;
+}
+
+int control_stop(void)
+{
+	if (!begin(RUNNING, STOPPING))
+		return ERR_STATE;
+	stop_parts();
+	end_stopped("");
+	return OK;
+}
+
+bool control_flush(int64_t timeout_ns)
+{
+	struct options options;
+	return control_options(&options) && uploading_flush(timeout_ns);
+}
+
+bool control_options(struct options *options)
+{
+	mutex_lock(&control_lock);
+	bool is_running = state == RUNNING;
+	if (is_running)
+		*options = running_options;
+	mutex_unlock(&control_lock);
+	return is_running;
+}
+
+bool control_options_in_force(struct options *options)
+{
+	if (control_options(options))
+		return true;
+	options_init(options);
+	options_from_environment(options, getenv);
+	return false;
+}
+
+void control_refusal(char reason[REASON_MAX])
+{
+	mutex_lock(&control_lock);
+	snprintf(reason, REASON_MAX, "%s", refusal);
+	mutex_unlock(&control_lock);
+}
+
+/* ---- fork ---------------------------------------------------------------------------------- */
+
+void control_prefork(void)
+{
+	mutex_lock(&control_lock);
+}
+
+void control_postfork_parent(void)
+{
+	mutex_unlock(&control_lock);
+}
+
+void control_postfork_child(void)
+{
+	if (state != RUNNING)
+		state = STOPPED;
+	mutex_postfork_child(&control_lock);
+}

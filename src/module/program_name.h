@@ -1,0 +1,15 @@
+/*
+ * program_name.h - what the program is called, for the names of its files.
+ */
+#ifndef SNECK_MODULE_PROGRAM_NAME_H
+#define SNECK_MODULE_PROGRAM_NAME_H
+
+enum { PROGRAM_NAME_MAX = 64 };
+
+/*
+ * "app" for `python app.py`, "pkg" for `python -m pkg`, else "python"; no slash in it.  With
+ * the GIL held; also while the interpreter starts.
+ */
+void program_name(char name[PROGRAM_NAME_MAX]);
+
+#endif

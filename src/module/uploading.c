@@ -1,0 +1,184 @@
+/*
+ * uploading.c - put the uploader together: two profiles, a sink, the hooks, a signal.
+ *
+ * The sink lives from start to stop.  Where the last upload does not end in time it stays,
+ * as the uploader still has it; the next start looks again.
+ */
+#include <config.h>
+
+#include <Python.h>
+
+#include "module/uploading.h"
+
+#include <signal.h>
+#include <stdio.h>
+
+#include "collector/collector.h"
+#include "module/program_name.h"
+#include "runtime/error.h"
+#include "runtime/log.h"
+#include "runtime/red_black.h"
+#include "upload/exit_signal.h"
+#include "upload/sink_file.h"
+#include "upload/uploader.h"
+
+/* How long the end of a program waits for its last profile: as long as exit_signal.h grants a signal. */
+static const int64_t stop_timeout_ns = 5 * INT64_C(1000000000);
+
+static struct sink *sink;	/* NULL: the uploader has none */
+
+/* ---- hooks of the uploader: its thread, no GIL --------------------------------------------- */
+
+static void drain(void *unused)
+{
+	(void)unused;
+	collector_drain();
+}
+
+static void add_comment(void *builder, const char *text)
+{
+	/* without memory a comment is lost; the samples say nearly the same */
+	(void)builder_add_comment(builder, text);
+}
+
+static void add_comments(void *unused, struct builder *builder)
+{
+	(void)unused;
+	collector_comments(add_comment, builder);
+}
+
+/* ---- start --------------------------------------------------------------------------------- */
+
+/* End what is left of the last run, flushing or not.  ERR_TIMEOUT: it is still at it. */
+static int release(bool flush, int64_t timeout_ns)
+{
+	int error;
+	Py_BEGIN_ALLOW_THREADS
+	error = uploader_stop(flush, timeout_ns);
+	Py_END_ALLOW_THREADS
+	if (error == ERR_TIMEOUT)
+		return error;
+	sink_free(sink);
+	sink = NULL;
+	return OK;
+}
+
+/* The first start of a process decides on the profiles' limits: threads may be adding to them later. */
+static int make_profiles(const struct options *options)
+{
+	struct profile_limits limits = {
+		.rows = (size_t)options->profile_max_rows,
+		.bytes = (size_t)options->profile_max_bytes,
+	};
+	int error = red_black_init(&limits);
+	return error == ERR_STATE ? OK : error;
+}
+
+static int make_sink(const struct options *options)
+{
+	char program[PROGRAM_NAME_MAX];
+	program_name(program);
+	return sink_file_new(options->output, program, &sink);
+}
+
+static int run_uploader(const struct options *options)
+{
+	const struct uploader_config config = {
+		.period_ns = options->upload_interval_ns,
+		.sink = sink,
+		.drain = drain,
+		.comments = add_comments,
+	};
+	int error = uploader_start(&config);
+	if (error != ERR_LIMIT)
+		return error;
+	log_once("no-thread", "no thread could be started: a profile is written at the end and by flush() alone");
+	return OK;
+}
+
+static int fail(int error, const char *what, char reason[REASON_MAX])
+{
+	snprintf(reason, REASON_MAX, "%s: %s", what, error_text(error));
+	sink_free(sink);
+	sink = NULL;
+	return error;
+}
+
+int uploading_start(const struct options *options, char reason[REASON_MAX])
+{
+	if (sink && release(false, 0)) {
+		snprintf(reason, REASON_MAX, "the last upload has not ended yet");
+		return ERR_STATE;
+	}
+	int error = make_profiles(options);
+	if (error)
+		return fail(error, "no memory for profiles", reason);
+	error = make_sink(options);
+	if (error)
+		return fail(error, "no place for profiles", reason);
+	error = run_uploader(options);
+	if (error)
+		return fail(error, "the uploader does not start", reason);
+	if (options->flush_on_sigterm)
+		(void)exit_signal_install(SIGTERM, uploader_terminate_signal);	/* the program's own handler stays */
+	return OK;
+}
+
+void uploading_stop(void)
+{
+	exit_signal_uninstall();
+	if (release(true, stop_timeout_ns))
+		log_once("stop", "the last profile could not be written in time");
+}
+
+bool uploading_flush(int64_t timeout_ns)
+{
+	int error;
+	Py_BEGIN_ALLOW_THREADS
+	error = uploader_flush(timeout_ns);
+	Py_END_ALLOW_THREADS
+	return error == OK;
+}
+
+void uploading_resume(void)
+{
+	uploader_restart_if_needed();
+}
+
+/* ---- status -------------------------------------------------------------------------------- */
+
+static const char *state_text(enum uploader_state state)
+{
+	switch (state) {
+	case UPLOADER_STOPPED:
+		return "stopped";
+	case UPLOADER_RUNNING:
+		return "running";
+	case UPLOADER_NO_THREAD:
+		return "running without a thread";
+	case UPLOADER_FORKED:
+		return "not yet running in this child";
+	case UPLOADER_STOPPING:
+		return "stopping";
+	}
+	return NULL;
+}
+
+static const char *text_or_null(const char *text)
+{
+	return *text ? text : NULL;
+}
+
+void uploading_status(struct status *status)
+{
+	struct uploader_status uploader;
+	uploader_status(&uploader);
+	status_text(status, "state", state_text(uploader.state));
+	status_number(status, "uploads", (int64_t)uploader.uploads);
+	status_number(status, "failures", (int64_t)uploader.failures);
+	status_number(status, "profiles_lost", (int64_t)uploader.drops);
+	status_number(status, "bytes", (int64_t)uploader.bytes);
+	status_number(status, "samples_overflowed", (int64_t)uploader.overflowed);
+	status_text(status, "last_target", text_or_null(uploader.last_target));
+	status_text(status, "last_error", text_or_null(uploader.last_error));
+}

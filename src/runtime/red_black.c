@@ -1,0 +1,118 @@
+/*
+ * red_black.c - two profiles and a swap.
+ *
+ *     samplers --add--> [active]    [idle] --read, clear--> uploader
+ *                            \__swap__/
+ *
+ * Locking: the lock (LOCK_RANK_PROFILE) guards the active profile and who is which.  The
+ *          idle one belongs to the thread that swapped it out, and needs none: clearing it
+ *          gives many pages back, and no sampler waits for that.
+ * Fork:    prefork takes the lock, so the active profile is whole in the child, which clears
+ *          it.  The idle one may be in the hands of a thread that the child does not have,
+ *          anywhere in the middle of reading or clearing: the child makes it empty without
+ *          looking, and leaves its pages mapped (at most one profile's limit, shared with
+ *          the parent until written).
+ */
+#include <config.h>
+
+#include "runtime/red_black.h"
+
+#include <stdatomic.h>
+
+#include "runtime/error.h"
+#include "runtime/mutex.h"
+
+static struct mutex lock = MUTEX_INITIALIZER(LOCK_RANK_PROFILE);
+static struct profile *active, *idle;
+static bool idle_is_out;		/* between a swap and its red_black_done */
+static _Atomic uint64_t period;		/* atomic, so that asking takes no lock */
+
+int red_black_init(const struct profile_limits *limits)
+{
+	if (active)
+		return ERR_STATE;
+	struct profile *red = profile_new(limits), *black = profile_new(limits);
+	if (!red || !black) {
+		profile_free(red);
+		profile_free(black);
+		return ERR_NOMEM;
+	}
+	mutex_lock(&lock);
+	active = red;
+	idle = black;
+	idle_is_out = false;
+	mutex_unlock(&lock);
+	return OK;
+}
+
+void red_black_fini(void)
+{
+	mutex_lock(&lock);
+	struct profile *red = active, *black = idle;
+	active = idle = NULL;
+	mutex_unlock(&lock);
+	profile_free(red);
+	profile_free(black);
+}
+
+int red_black_add(const struct frame *frames, size_t depth, size_t omitted, const struct label *labels,
+		  size_t n_labels, const double values[SAMPLE_TYPES])
+{
+	mutex_lock(&lock);
+	int error = active ? profile_add(active, frames, depth, omitted, labels, n_labels, values) : ERR_STATE;
+	mutex_unlock(&lock);
+	return error;
+}
+
+struct profile *red_black_swap(void)
+{
+	struct profile *filled = NULL;
+	mutex_lock(&lock);
+	if (active && !idle_is_out) {
+		filled = active;
+		active = idle;
+		idle = filled;
+		idle_is_out = true;
+		profile_end(filled);
+		profile_begin(active);
+		period++;
+	}
+	mutex_unlock(&lock);
+	return filled;
+}
+
+void red_black_done(void)
+{
+	if (!idle)
+		return;
+	profile_clear(idle);
+	mutex_lock(&lock);
+	idle_is_out = false;
+	mutex_unlock(&lock);
+}
+
+uint64_t red_black_period(void)
+{
+	return period;
+}
+
+void red_black_prefork(void)
+{
+	mutex_lock(&lock);
+}
+
+void red_black_postfork_parent(void)
+{
+	mutex_unlock(&lock);
+}
+
+void red_black_postfork_child(void)
+{
+	mutex_postfork_child(&lock);
+	if (!active)
+		return;
+	profile_clear(active);
+	if (idle_is_out)
+		profile_abandon(idle);
+	idle_is_out = false;
+}

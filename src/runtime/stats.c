@@ -1,0 +1,28 @@
+/*
+ * stats.c - the table stats.def as counters.
+ *
+ * Fork:    the child counts from zero; what its parent counted is its parent's.
+ */
+#include <config.h>
+
+#include "runtime/stats.h"
+
+const struct stat_info stat_infos[STATS] = {
+#define STAT(identifier, doc) [STAT_##identifier] = {#identifier, doc},
+#include "runtime/stats.def"
+#undef STAT
+};
+
+_Atomic uint64_t stat_counters[STATS];
+
+void stats_read(uint64_t values[STATS])
+{
+	for (enum stat_id stat = 0; stat < STATS; stat++)
+		values[stat] = atomic_load_explicit(&stat_counters[stat], memory_order_relaxed);
+}
+
+void stats_postfork_child(void)
+{
+	for (enum stat_id stat = 0; stat < STATS; stat++)
+		atomic_store_explicit(&stat_counters[stat], 0, memory_order_relaxed);
+}

@@ -1,0 +1,118 @@
+/*
+ * builder.c - one upload: a profile, its comments, its outcome.
+ *
+ * Fork: a child may inherit the builder of an upload that went on in the parent.  No
+ *       thread of the child knows it; its few hundred bytes stay where they are.
+ */
+#include <config.h>
+
+#include "upload/builder.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/error.h"
+#include "runtime/utf8.h"
+
+struct builder {
+	const struct profile *profile;
+	uint64_t types;
+	char **comments;
+	size_t n_comments;
+	char *target;
+	uint64_t bytes;
+	char error[512];	/* no malloc: there is an error to tell without memory too */
+};
+
+struct builder *builder_new(const struct profile *profile, uint64_t types)
+{
+	struct builder *builder = calloc(1, sizeof(*builder));
+	if (!builder)
+		return NULL;
+	builder->profile = profile;
+	builder->types = types;
+	return builder;
+}
+
+void builder_free(struct builder *builder)
+{
+	if (!builder)
+		return;
+	for (size_t i = 0; i < builder->n_comments; i++)
+		free(builder->comments[i]);
+	free(builder->comments);
+	free(builder->target);
+	free(builder);
+}
+
+static char *clean_copy(const char *text)
+{
+	size_t room = strlen(text) + 1;
+	char *copy = malloc(room);
+	if (copy)
+		utf8_clean(copy, room, text);
+	return copy;
+}
+
+int builder_add_comment(struct builder *builder, const char *text)
+{
+	char **grown = realloc(builder->comments, (builder->n_comments + 1) * sizeof(*grown));
+	if (!grown)
+		return ERR_NOMEM;
+	builder->comments = grown;
+	grown[builder->n_comments] = clean_copy(text);
+	if (!grown[builder->n_comments])
+		return ERR_NOMEM;
+	builder->n_comments++;
+	return OK;
+}
+
+bool builder_has_samples(const struct builder *builder)
+{
+	return pprof_has_samples(builder->profile, builder->types);
+}
+
+int builder_encode(struct builder *builder, pprof_sink write, void *context)
+{
+	struct pprof_meta meta = {
+		.start_ns = profile_start_ns(builder->profile),
+		.duration_ns = profile_duration_ns(builder->profile),
+		.comments = (const char *const *)builder->comments,
+		.n_comments = builder->n_comments,
+		.types = builder->types,
+	};
+	return pprof_write(builder->profile, &meta, write, context);
+}
+
+void builder_sent(struct builder *builder, const char *target, uint64_t bytes)
+{
+	free(builder->target);
+	builder->target = strdup(target);
+	builder->bytes = bytes;
+}
+
+int builder_failed(struct builder *builder, int error, const char *format, ...)
+{
+	va_list arguments;
+	va_start(arguments, format);
+	vsnprintf(builder->error, sizeof(builder->error), format, arguments);
+	va_end(arguments);
+	return error;
+}
+
+const char *builder_target(const struct builder *builder)
+{
+	return builder->target ? builder->target : "";
+}
+
+uint64_t builder_bytes(const struct builder *builder)
+{
+	return builder->bytes;
+}
+
+const char *builder_error(const struct builder *builder)
+{
+	return builder->error;
+}

@@ -1,0 +1,412 @@
+/*
+ * uploader.c - a native thread with a deadline of its own.
+ *
+ *     sleep until: deadline | flush | stop | signal
+ *     upload:      drain caches -> swap red and black -> builder -> sink -> clear
+ *
+ * Requests are tickets: `asked` counts them, `done` says up to which one an upload that
+ * began later has ended.  So any number of flushes share one upload.
+ *
+ * The thread sleeps on a wakeup (a signal handler can end it); those who wait for an upload
+ * wait on a condition variable.  Both go by CLOCK_MONOTONIC.
+ *
+ * Locking: the lock (LOCK_RANK_UPLOAD) guards the state and the counters, never an upload;
+ *          `busy` keeps uploads one at a time.
+ * Fork:    prefork takes the lock, which is short; an upload in flight goes on in the
+ *          parent, and so do its deadlines.  The child has no thread and starts none until
+ *          uploader_restart_if_needed(); what an upload in flight owned (a builder, the
+ *          compressor, a descriptor) is left as it is: no one knows how far it had come.
+ */
+#include <config.h>
+
+#include "upload/uploader.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "runtime/clocks.h"
+#include "runtime/error.h"
+#include "runtime/mutex.h"
+#include "runtime/red_black.h"
+#include "runtime/wakeup.h"
+#include "upload/exit_signal.h"
+
+int (*uploader_create_thread)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *) = pthread_create;
+
+static struct mutex lock = MUTEX_INITIALIZER(LOCK_RANK_UPLOAD);
+static pthread_cond_t changed;		/* an upload ended, or the thread did */
+static bool condition_is_made;
+static struct wakeup wakeup;		/* the thread has something to do */
+static _Atomic int state;		/* enum uploader_state; atomic, so that a look needs no lock */
+static struct uploader_config config;
+static struct uploader_status counters;	/* its state is not used */
+static pthread_t thread;
+static bool thread_ended, busy;
+static uint64_t asked, done;
+static int last_result;			/* of the last upload */
+static int64_t deadline_ns;
+
+static _Atomic pid_t alive_in;		/* the process whose thread answers to signals, or 0 */
+static _Atomic int signal_asked;	/* the signal to end by, or 0 */
+
+/* ---- one upload ------------------------------------------------------------------------ */
+
+static int send_profile(const struct profile *profile, struct builder *builder)
+{
+	if (!builder)
+		return ERR_NOMEM;
+	if (profile_is_empty(profile) || !builder_has_samples(builder))
+		return OK;
+	if (config.comments)
+		config.comments(config.context, builder);
+	return config.sink->send(config.sink, builder);
+}
+
+/* What came of it.  Lock held. */
+static void record(int result, const struct profile *profile, const struct builder *builder)
+{
+	last_result = result;
+	counters.overflowed += profile ? profile_overflowed(profile) : 0;
+	if (result != OK) {
+		const char *text = builder ? builder_error(builder) : "";
+		counters.failures++;
+		counters.drops++;
+		snprintf(counters.last_error, sizeof(counters.last_error), "%s", *text ? text : error_text(result));
+	} else if (builder && *builder_target(builder)) {
+		counters.uploads++;
+		counters.bytes += builder_bytes(builder);
+		snprintf(counters.last_target, sizeof(counters.last_target), "%s", builder_target(builder));
+	}
+}
+
+static void upload(void)
+{
+	if (config.drain)
+		config.drain(config.context);
+	struct profile *profile = red_black_swap();
+	struct builder *builder = profile ? builder_new(profile, config.types) : NULL;
+	int result = profile ? send_profile(profile, builder) : OK;
+	mutex_lock(&lock);
+	record(result, profile, builder);
+	mutex_unlock(&lock);
+	builder_free(builder);
+	if (profile)
+		red_black_done();
+}
+
+static void move_deadline(void)
+{
+	int64_t now_ns = clock_now_ns();
+	if (now_ns < deadline_ns)
+		return;
+	deadline_ns += config.period_ns;
+	if (deadline_ns <= now_ns)	/* the machine slept, or the sink is slower than the period */
+		deadline_ns = now_ns + config.period_ns;
+}
+
+static void start_period(void)
+{
+	deadline_ns = config.period_ns > 0 ? clock_now_ns() + config.period_ns : INT64_MAX;
+}
+
+/* Lock held, and given up meanwhile; busy is false before and after. */
+static void upload_unlocked(void)
+{
+	uint64_t ticket = asked;
+	busy = true;
+	move_deadline();
+	mutex_unlock(&lock);
+	upload();
+	mutex_lock(&lock);
+	busy = false;
+	done = ticket;
+	pthread_cond_broadcast(&changed);
+}
+
+/* ---- the thread ------------------------------------------------------------------------ */
+
+static void sleep_unlocked(uint32_t ticket)
+{
+	int64_t until_ns = deadline_ns;
+	mutex_unlock(&lock);
+	wakeup_sleep(&wakeup, ticket, until_ns);
+	mutex_lock(&lock);
+}
+
+static void end_by_signal(int signo)
+{
+	upload_unlocked();
+	mutex_unlock(&lock);
+	exit_signal_reraise(signo);
+	mutex_lock(&lock);
+}
+
+/* Until stopped.  Lock held, and given up meanwhile. */
+static void serve(void)
+{
+	for (;;) {
+		uint32_t ticket = wakeup_ticket(&wakeup);
+		int signo = atomic_exchange(&signal_asked, 0);
+		if (signo)
+			end_by_signal(signo);
+		else if (asked != done || clock_now_ns() >= deadline_ns)
+			upload_unlocked();
+		else if (state == UPLOADER_STOPPING)
+			return;
+		else
+			sleep_unlocked(ticket);
+	}
+}
+
+static void *thread_main(void *unused)
+{
+	(void)unused;
+	pthread_setname_np(pthread_self(), "sneck-upload");
+	mutex_lock(&lock);
+	serve();
+	/* in this order: uploader_terminate_signal() asks in the opposite one */
+	alive_in = 0;
+	int signo = atomic_exchange(&signal_asked, 0);
+	if (signo)
+		end_by_signal(signo);
+	thread_ended = true;
+	pthread_cond_broadcast(&changed);
+	mutex_unlock(&lock);
+	return NULL;
+}
+
+/*
+ * No handler of the program's runs in our thread.  Faults stay deliverable: a blocked one
+ * kills without the program's report of it, and sandboxes answer system calls by SIGSYS.
+ */
+static void block_signals(sigset_t *before)
+{
+	static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT};
+	sigset_t blocked;
+	sigfillset(&blocked);
+	for (size_t i = 0; i < sizeof(faults) / sizeof(*faults); i++)
+		sigdelset(&blocked, faults[i]);
+	pthread_sigmask(SIG_SETMASK, &blocked, before);
+}
+
+static int create_with_stack(size_t stack_bytes)
+{
+	pthread_attr_t attributes;
+	int failed = pthread_attr_init(&attributes);
+	if (failed)
+		return failed;
+	failed = pthread_attr_setstacksize(&attributes, stack_bytes);
+	if (!failed)
+		failed = uploader_create_thread(&thread, &attributes, thread_main, NULL);
+	pthread_attr_destroy(&attributes);
+	return failed;
+}
+
+/*
+ * Lock held.  256 KiB is three times what zlib and a name server's answer take; the
+ * libraries' thread-locals come out of it too, so a refused size is tried larger.
+ */
+static int start_thread(void)
+{
+	sigset_t before;
+	int failed = EINVAL;
+	block_signals(&before);
+	for (size_t stack_bytes = 256 << 10; failed == EINVAL && stack_bytes <= 16 << 20; stack_bytes *= 8)
+		failed = create_with_stack(stack_bytes);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	thread_ended = failed != 0;
+	alive_in = failed ? 0 : getpid();
+	state = failed ? UPLOADER_NO_THREAD : UPLOADER_RUNNING;
+	if (!failed)
+		return OK;
+	errno = failed;
+	snprintf(counters.last_error, sizeof(counters.last_error), "cannot start the upload thread: %m");
+	return ERR_LIMIT;
+}
+
+/* ---- start, flush, stop ---------------------------------------------------------------- */
+
+static void init_condition(void)
+{
+	pthread_condattr_t attributes;
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	pthread_cond_init(&changed, &attributes);
+	pthread_condattr_destroy(&attributes);
+	condition_is_made = true;
+}
+
+int uploader_start(const struct uploader_config *given)
+{
+	int error = ERR_STATE;
+	mutex_lock(&lock);
+	if (state == UPLOADER_STOPPED) {
+		if (!condition_is_made)
+			init_condition();
+		config = *given;
+		counters = (struct uploader_status){0};
+		last_result = OK;
+		done = asked;
+		start_period();
+		error = start_thread();
+	}
+	mutex_unlock(&lock);
+	return error;
+}
+
+static struct timespec timespec_of(int64_t ns)
+{
+	return (struct timespec){ns / 1000000000, ns % 1000000000};
+}
+
+static int64_t time_limit(int64_t timeout_ns)
+{
+	int64_t now_ns = clock_now_ns();
+	return timeout_ns < INT64_MAX - now_ns ? now_ns + timeout_ns : INT64_MAX;
+}
+
+/* Lock held, given up meanwhile.  False at the limit. */
+static bool wait_for_change(int64_t limit_ns)
+{
+	struct timespec limit = timespec_of(limit_ns);
+	return pthread_cond_timedwait(&changed, &lock.pthread, &limit) != ETIMEDOUT;
+}
+
+/* The caller does what the thread would; lock held, given up meanwhile. */
+static int flush_by_oneself(int64_t limit_ns)
+{
+	while (busy)
+		if (!wait_for_change(limit_ns))
+			return ERR_TIMEOUT;
+	upload_unlocked();
+	return last_result;
+}
+
+static int flush_by_thread(int64_t limit_ns)
+{
+	uint64_t ticket = ++asked;
+	wakeup_call(&wakeup);
+	while (done < ticket && !thread_ended)
+		if (!wait_for_change(limit_ns))
+			return done < ticket ? ERR_TIMEOUT : last_result;
+	return done < ticket ? ERR_STATE : last_result;
+}
+
+int uploader_flush(int64_t timeout_ns)
+{
+	int result = ERR_STATE;
+	int64_t limit_ns = time_limit(timeout_ns);
+	uploader_restart_if_needed();
+	mutex_lock(&lock);
+	if (state == UPLOADER_RUNNING)
+		result = flush_by_thread(limit_ns);
+	else if (state == UPLOADER_NO_THREAD)
+		result = flush_by_oneself(limit_ns);
+	mutex_unlock(&lock);
+	return result;
+}
+
+/* Lock held, given up meanwhile. */
+static int stop_thread(bool flush, int64_t limit_ns)
+{
+	if (flush && state == UPLOADER_RUNNING)
+		asked++;
+	state = UPLOADER_STOPPING;
+	wakeup_call(&wakeup);
+	while (!thread_ended && state == UPLOADER_STOPPING)
+		if (!wait_for_change(limit_ns) && !thread_ended)
+			return ERR_TIMEOUT;
+	if (state == UPLOADER_STOPPING) {	/* or another stop was faster */
+		pthread_join(thread, NULL);	/* which takes our lock no more, and ends now */
+		state = UPLOADER_STOPPED;
+	}
+	return flush ? last_result : OK;
+}
+
+static int stop_without_thread(bool flush, int64_t limit_ns)
+{
+	int result = flush ? flush_by_oneself(limit_ns) : OK;
+	while (busy)
+		if (!wait_for_change(limit_ns))
+			return ERR_TIMEOUT;
+	state = UPLOADER_STOPPED;
+	return result;
+}
+
+int uploader_stop(bool flush, int64_t timeout_ns)
+{
+	int result = OK;
+	int64_t limit_ns = time_limit(timeout_ns);
+	mutex_lock(&lock);
+	if (state == UPLOADER_RUNNING || state == UPLOADER_STOPPING)
+		result = stop_thread(flush, limit_ns);
+	else if (state != UPLOADER_STOPPED)
+		result = stop_without_thread(flush, limit_ns);
+	mutex_unlock(&lock);
+	return result;
+}
+
+void uploader_status(struct uploader_status *status)
+{
+	mutex_lock(&lock);
+	*status = counters;
+	status->state = state;
+	mutex_unlock(&lock);
+}
+
+/* ---- fork ------------------------------------------------------------------------------ */
+
+void uploader_restart_if_needed(void)
+{
+	if (state != UPLOADER_FORKED)
+		return;
+	mutex_lock(&lock);
+	if (state == UPLOADER_FORKED) {
+		start_period();
+		start_thread();		/* refused: status tells, and flush works without */
+	}
+	mutex_unlock(&lock);
+}
+
+void uploader_prefork(void)
+{
+	mutex_lock(&lock);
+}
+
+void uploader_postfork_parent(void)
+{
+	mutex_unlock(&lock);
+}
+
+void uploader_postfork_child(void)
+{
+	mutex_postfork_child(&lock);
+	alive_in = 0;
+	signal_asked = 0;
+	if (state == UPLOADER_STOPPED)
+		return;
+	init_condition();		/* its waiters are the parent's */
+	wakeup = (struct wakeup){0};
+	busy = false;
+	done = asked;
+	last_result = OK;
+	counters = (struct uploader_status){0};
+	state = state == UPLOADER_STOPPING ? UPLOADER_STOPPED : UPLOADER_FORKED;
+}
+
+/* ---- signals --------------------------------------------------------------------------- */
+
+bool uploader_terminate_signal(int signo)
+{
+	if (alive_in != getpid())
+		return false;
+	signal_asked = signo;
+	wakeup_call(&wakeup);
+	/* the thread may have ended since the first look: then the signal is its last deed, or ours */
+	return alive_in == getpid() || atomic_exchange(&signal_asked, 0) == 0;
+}

@@ -1,0 +1,246 @@
+"""What one who moves over from ddtrace relies on: names, leaves, labels, counts, files, forks."""
+
+import _thread
+import asyncio
+import os
+import re
+import sys
+import threading
+import time
+import unittest
+
+from support import Case, Row, profiled, run_child
+
+FILE = os.path.basename(__file__)
+
+
+def line_of(text: str) -> int:
+    """The line of this file that says so in a comment."""
+    with open(__file__, encoding="utf-8") as file:
+        return next(number for number, line in enumerate(file, 1) if line.rstrip().endswith("# " + text))
+
+
+class Owner:
+    def __init__(self) -> None:
+        self.plain = threading.Lock()  # line: plain
+        self.__secret = threading.RLock()  # line: secret
+
+    def use(self) -> None:
+        with self.plain:  # line: with
+            pass
+        self.__secret.acquire()  # line: acquire
+        self.__secret.release()  # line: release
+
+
+class Names(Case):
+    def test_the_name_has_file_creation_line_and_variable(self) -> None:
+        with profiled() as seen:
+            Owner().use()
+        names = {row.labels["lock name"] for row in seen.rows}
+        self.assertIn(f"{FILE}:{line_of('line: plain')}:plain", names)
+        self.assertTrue(names & {f"{FILE}:{line_of('line: secret')}:_Owner__secret"}, names)
+
+    def test_an_anonymous_lock_has_file_and_line_alone(self) -> None:
+        with profiled() as seen:
+            threading.Lock().acquire()  # line: anonymous
+        self.assertEqual({row.labels["lock name"] for row in seen.rows}, {f"{FILE}:{line_of('line: anonymous')}"})
+
+    def test_every_acquire_has_a_name_and_a_kind(self) -> None:
+        with profiled() as seen:
+            Owner().use()
+            with threading.Semaphore(2), threading.Condition():
+                threading.Event().set()
+        for row in seen.rows:
+            if row.values["lock-acquire"]:
+                self.assertRegex(row.labels.get("lock name", ""), r"^[^/:]+:\d+(:.+)?$")
+                self.assertTrue(row.labels.get("lock kind"), row)
+
+
+class Leaves(Case):
+    def leaf(self, row: Row) -> tuple[str, str, int]:
+        return row.frames[0]
+
+    def test_the_leaf_is_the_users_frame_at_its_line(self) -> None:
+        owner = Owner()
+        with profiled() as seen:
+            owner.use()
+        name = "Owner.use" if sys.version_info >= (3, 11) else "use"
+        wanted = {("plain", "lock-acquire", "with"), ("plain", "lock-release", "with"),
+                  ("_Owner__secret", "lock-acquire", "acquire"), ("_Owner__secret", "lock-release", "release")}
+        for lock, sample_type, where in wanted:
+            rows = seen.rows.of(lock, where=lambda row: row.values[sample_type] > 0)
+            self.assertEqual({self.leaf(row) for row in rows}, {(name, __file__, line_of("line: " + where))}, lock)
+
+    def test_never_a_frame_of_the_standard_library_as_leaf(self) -> None:
+        with profiled() as seen:
+            semaphore, condition, event = threading.Semaphore(), threading.Condition(), threading.Event()
+            with semaphore, condition:
+                condition.notify_all()
+                event.set()
+                event.wait()
+            thread = threading.Thread(target=Owner().use)
+            thread.start()
+            thread.join()
+        self.assertEqual({self.leaf(row)[1] for row in seen.rows}, {__file__})
+
+    def test_with_over_several_lines(self) -> None:
+        lock = threading.Lock()
+        with profiled() as seen:
+            with lock:  # line: long with
+                value = 1
+                value += 1
+        self.assertEqual({self.leaf(row)[2] for row in seen.rows.of("lock")}, {line_of("line: long with")})
+
+
+def deep(n: int, lock) -> None:
+    if n:
+        return deep(n - 1, lock)
+    with lock:
+        pass
+
+
+class Depth(Case):
+    def test_a_deep_stack_keeps_its_leaf_end_and_says_what_was_left_out(self) -> None:
+        for frames in (1, 5, 64, 599):
+            buried = threading.Lock()
+            old = sys.getrecursionlimit()
+            sys.setrecursionlimit(3_000)
+            try:
+                with profiled(max_frames=frames) as seen:
+                    deep(1_000, buried)
+                    depth = len(list(iter_stack())) + 1_001
+            finally:
+                sys.setrecursionlimit(old)
+            rows = seen.rows.of("buried")
+            self.assertEqual((rows.acquires, rows.releases), (1, 1))
+            for row in rows:
+                self.assertEqual([name for name, _, _ in row.frames[:-1]], ["deep"] * frames)
+                self.assertEqual(row.frames[-1][0], f"<{depth - frames} frames omitted>")
+
+
+def iter_stack():
+    frame = sys._getframe(1)
+    while frame:
+        yield frame
+        frame = frame.f_back
+
+
+class Numbers(Case):
+    def test_acquire_counts_successes_only_and_failures_apart(self) -> None:
+        tried = threading.Lock()
+        with profiled() as seen:
+            tried.acquire()
+            tried.acquire(False)
+            tried.acquire(timeout=0.02)
+            tried.release()
+        rows = seen.rows.of("tried")
+        self.assertEqual((rows.acquires, rows.failed, rows.releases), (1, 2, 1))
+        self.assertGreater(rows.of(outcome="timeout").wait_ns, 15_000_000)
+
+    def test_one_semaphore_is_one_acquire_and_one_release(self) -> None:
+        for kind in (threading.Semaphore, threading.BoundedSemaphore):
+            with self.subTest(kind=kind.__name__):
+                semaphore = kind(1)
+                with profiled() as seen:
+                    semaphore.acquire()
+                    semaphore.release()
+                self.assertEqual((seen.rows.acquires, seen.rows.releases), (1, 1), seen.rows)
+
+    def test_threads_and_our_own_work_add_nothing(self) -> None:
+        with profiled(upload_interval=0.05) as seen:
+            threads = [threading.Thread(target=time.sleep, args=(0.2,)) for _ in range(4)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        self.assertEqual(seen.rows, [])
+
+
+class Labels(Case):
+    def test_thread_labels(self) -> None:
+        truth = {}
+
+        def use() -> None:
+            truth["id"], truth["native"] = threading.get_ident(), threading.get_native_id()
+            with labelled:
+                pass
+
+        labelled = threading.Lock()
+        with profiled() as seen:
+            thread = threading.Thread(target=use, name="n\u00e4m\u00e9 \u2603")
+            thread.start()
+            thread.join()
+        for row in seen.rows.of("labelled"):
+            self.assertEqual(row.labels["thread id"], truth["id"])
+            self.assertEqual(row.labels["thread native id"], truth["native"])
+            self.assertEqual(row.labels["thread name"], "n\u00e4m\u00e9 \u2603")
+        self.assertEqual(len({row.labels["thread id"] for row in seen.rows.of("labelled")}), 1)
+
+    def test_a_thread_that_threading_does_not_know(self) -> None:
+        idents: list[int] = []
+        gate = _thread.allocate_lock()
+        gate.acquire()
+
+        def use() -> None:
+            with unknown:
+                idents.append(_thread.get_ident())
+            gate.release()
+
+        unknown = _thread.allocate_lock()
+        with profiled() as seen:
+            _thread.start_new_thread(use, ())
+            gate.acquire()
+        rows = seen.rows.of("unknown")
+        self.assertEqual({row.labels["thread id"] for row in rows}, set(idents))
+        self.assertEqual(len(threading.enumerate()), 1, "naming a thread must not make a _DummyThread of it")
+
+    def test_kinds(self) -> None:
+        a, b = threading.Lock(), threading.RLock()
+        with profiled() as seen:
+            with a, b:
+                pass
+        self.assertEqual({row.labels["lock kind"] for row in seen.rows.of("a")}, {"threading.Lock"})
+        self.assertEqual({row.labels["lock kind"] for row in seen.rows.of("b")}, {"threading.RLock"})
+
+
+class Fork(Case):
+    def test_a_lock_held_across_a_fork(self) -> None:
+        ran = run_child("""
+            import os, threading
+            across = threading.Lock()
+            across.acquire()
+            child = os.fork()
+            if child == 0:
+                across.release()
+                own = threading.Lock()
+                with own:
+                    pass
+                sys.exit(0)
+            across.release()
+            assert os.waitpid(child, 0)[1] == 0
+            print(child)
+            """)
+        self.assert_clean(ran)
+        child = int(ran.out)
+        self.assertEqual(sorted(int(re.fullmatch(r"p\.(\d+)\.\d+\.pprof", name)[1]) for name in ran.files),
+                         sorted([ran.pid, child]))
+        rows = ran.rows.of("across")
+        self.assertEqual(rows.acquires, 1, "the acquire is reported once, by the parent")
+        self.assertEqual((ran.rows.of("own").acquires, ran.rows.of("own").releases), (1, 1))
+        self.assertIn(rows.releases, (1, 2))
+
+
+class Asyncio(Case):
+    def test_asyncio_locks_go_on_working(self) -> None:
+        async def use() -> int:
+            lock, n = asyncio.Lock(), 0
+            async with lock:
+                n += 1
+            return n
+
+        with profiled():
+            self.assertEqual(asyncio.run(use()), 1)
+
+
+if __name__ == "__main__":
+    unittest.main()

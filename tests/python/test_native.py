@@ -1,0 +1,420 @@
+"""Locks stay what they were: types, results, exceptions, method tables, in every odd place that uses them."""
+
+import copy
+import ctypes
+import pickle
+import threading
+import traceback
+import unittest
+from typing import Any, Callable
+
+import sneck
+from support import SANITIZED, Case, profiled, run_child
+
+KINDS = (threading.Lock, threading.RLock)
+HEAD = object.__basicsize__  # what follows it in a builtin method object is the PyMethodDef *
+METHODS = ("acquire", "acquire_lock", "__enter__", "release", "release_lock", "__exit__", "locked", "_is_owned",
+           "_release_save", "_acquire_restore", "_at_fork_reinit", "_recursion_count")
+SLOTS = {"tp_new": 65, "tp_dealloc": 52, "tp_alloc": 47, "tp_free": 74, "tp_init": 60, "tp_call": 50}
+
+
+def method_def(method: Any) -> bytes:
+    """The bytes of a builtin method's PyMethodDef: name, function, flags, doc."""
+    address = ctypes.c_void_p.from_address(id(method) + HEAD).value
+    assert address is not None
+    return ctypes.string_at(address, 4 * ctypes.sizeof(ctypes.c_void_p))
+
+
+def function_of(method: Any) -> int:
+    get = ctypes.pythonapi.PyCFunction_GetFunction
+    get.restype, get.argtypes = ctypes.c_void_p, [ctypes.py_object]
+    return get(method)
+
+
+def tables() -> dict[str, Any]:
+    """Every method record and slot that locks are made and used through."""
+    import _thread
+    slot = ctypes.pythonapi.PyType_GetSlot
+    slot.restype, slot.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_int]
+    out: dict[str, Any] = {}
+    for kind in KINDS:
+        lock = kind()
+        for name in METHODS:
+            if hasattr(lock, name):
+                method = getattr(lock, name)
+                out[f"{type(lock).__name__}.{name}"] = (method_def(method), function_of(method))
+        for name, number in SLOTS.items():
+            out[f"{type(lock).__name__}.{name}"] = slot(type(lock), number)
+    for name in ("allocate_lock", "allocate"):
+        made_by = getattr(_thread, name)
+        if type(made_by) is type(len):
+            out[f"_thread.{name}"] = (method_def(made_by), function_of(made_by))
+    return out
+
+
+def outcome(action: Callable[[], Any]) -> tuple[Any, ...]:
+    """What a call gives: its result, or its exception's type, text and depth of traceback."""
+    try:
+        result = action()
+        return ("returned", type(result) if hasattr(result, "acquire") else result)
+    except BaseException as error:
+        return (type(error), str(error), len(traceback.extract_tb(error.__traceback__)))
+
+
+def in_thread(action: Callable[[], Any]) -> Any:
+    out: list[Any] = []
+    thread = threading.Thread(target=lambda: out.append(action()))
+    thread.start()
+    thread.join()
+    return out[0]
+
+
+def behaviour() -> list[tuple[Any, ...]]:
+    """Calls good and bad, by every spelling, and what each gives."""
+    out: list[tuple[Any, ...]] = []
+    for kind in KINDS:
+        for make in (
+            lambda k: k().release(), lambda k: k().release_lock(), lambda k: k().__exit__(None, None, None),
+            lambda k: k().__exit__(), lambda k: k().acquire(), lambda k: k().acquire(False),
+            lambda k: k().acquire(blocking=True, timeout=1), lambda k: k().acquire(True, 0),
+            lambda k: k().acquire(False, 1), lambda k: k().acquire(True, -2), lambda k: k().acquire(timeout=1e30),
+            lambda k: k().acquire(timeout="soon"), lambda k: k().acquire(blocking=[]), lambda k: k().acquire(what=1),
+            lambda k: k().acquire(1, 2, 3), lambda k: k().acquire_lock(), lambda k: k().__enter__(),
+            lambda k: k().__enter__(1), lambda k: k().release(1), lambda k: k().acquire(timeout=float("nan")),
+            lambda k: type(k()).acquire(), lambda k: type(k()).acquire(1), lambda k: type(k()).release(k()),
+            lambda k: k(1), lambda k: k(lock=1), lambda k: type(k()).__name__, lambda k: k().locked(),
+            lambda k: k()._acquire_restore(1), lambda k: k()._acquire_restore((1, 2)),
+            lambda k: k()._release_save(), lambda k: k()._acquire_restore(()), lambda k: k()._is_owned(),
+            lambda k: pickle.dumps(k()), lambda k: copy.deepcopy(k()), lambda k: copy.copy(k()),
+            lambda k: type(type(k())), lambda k: k().acquire.__name__, lambda k: k().acquire.__doc__,
+            lambda k: k().acquire.__self__ is not None, lambda k: type(k()).acquire.__text_signature__,
+            lambda k: type("Sub", (type(k()),), {})().acquire(), lambda k: bool(k()), lambda k: k() == k(),
+            lambda k: isinstance(k(), type(k())), lambda k: type(k()).__mro__, lambda k: sorted(dir(k())),
+        ):
+            out.append((kind.__name__, *outcome(lambda: make(kind))))
+        held = kind()
+        held.acquire()
+        out.append((kind.__name__, "elsewhere", *in_thread(lambda: outcome(held.release))))
+        out.append((kind.__name__, "taken", *in_thread(lambda: outcome(lambda: held.acquire(False)))))
+    return out
+
+
+class Tables(Case):
+    def test_while_on_the_records_differ_and_after_stop_they_are_bit_for_bit_the_same(self) -> None:
+        before = tables()
+        for _ in range(3):
+            with profiled():
+                during = tables()
+            self.assertEqual(tables(), before)
+            changed = {name for name in before if during[name] != before[name]}
+            for name in ("lock.acquire", "lock.release", "lock.__enter__", "lock.__exit__", "RLock.acquire",
+                         "RLock.release", "RLock.__enter__", "RLock.__exit__"):
+                self.assertIn(name, changed)
+            for name in changed - {"lock.tp_new", "lock.tp_dealloc", "RLock.tp_new", "RLock.tp_dealloc"}:
+                record, again = before[name][0], during[name][0]
+                self.assertEqual((record[:8], record[16:]), (again[:8], again[16:]), f"{name}: more than its function")
+
+    def test_a_second_start_and_a_second_stop_leave_them_too(self) -> None:
+        before = tables()
+        with profiled():
+            outcome(lambda: sneck.start())
+        sneck.stop()
+        self.assertEqual(tables(), before)
+
+
+class Behaviour(Case):
+    maxDiff = None
+
+    def test_results_and_exceptions_are_the_same_on_and_off(self) -> None:
+        before = behaviour()
+        with profiled():
+            during = behaviour()
+        self.assertEqual(during, before)
+        self.assertEqual(behaviour(), before)
+        raised = [entry for entry in before if isinstance(entry[1], type)]
+        self.assertGreater(len(raised), 30, "the bad calls must raise natively, or nothing is compared")
+
+    def test_types_are_the_same_before_during_and_after(self) -> None:
+        before = [type(kind()) for kind in KINDS]
+        with profiled():
+            during = [kind() for kind in KINDS]
+        self.assertEqual([type(lock) for lock in during], before)
+        self.assertEqual([type(kind()) for kind in KINDS], before)
+        for lock in during:
+            with lock:
+                pass
+
+    def test_subclasses_made_before_during_and_after(self) -> None:
+        def make() -> type:
+            class Counted(type(threading.RLock())):  # type: ignore[misc]
+                entered = 0
+
+                def acquire(self, *args: Any, **kwargs: Any) -> bool:
+                    self.entered += 1
+                    return super().acquire(*args, **kwargs)
+
+            return Counted
+
+        classes = [make()]
+        with profiled() as seen:
+            classes.append(make())
+            during = [cls() for cls in classes]
+            for counted_lock in during:
+                counted_lock.acquire()
+                counted_lock.release()
+        self.assertEqual(seen.rows.acquires, 2)
+        classes.append(make())
+        for lock in during + [cls() for cls in classes]:
+            had = lock.entered
+            self.assertTrue(lock.acquire())
+            with lock:
+                lock.release()
+                lock.acquire()
+            lock.release()
+            self.assertEqual(lock.entered, had + 2)
+            self.assertFalse(lock._is_owned())
+
+    def test_a_class_attribute_factory_is_not_bound(self) -> None:
+        with profiled():
+            class Owner:
+                make = threading.Lock
+            if threading.Lock is type(threading.Lock()):
+                self.assertIs(type(Owner().make()), threading.Lock)
+            else:
+                self.assertTrue(Owner().make().acquire())
+
+
+class OddPlaces(Case):
+    """Each in a child: it must end well and quietly, with sane numbers."""
+
+    def sane(self, ran: Any) -> None:
+        self.assert_clean(ran)
+        for row in ran.rows:
+            self.assertTrue(all(value >= 0 for value in row.values.values()), row)
+
+    def test_start_and_stop_a_thousand_times_under_eight_threads(self) -> None:
+        rounds = 100 if SANITIZED else 1000
+        ran = run_child(f"""
+            import resource, sneck, threading, time
+            sys.setswitchinterval(0.0002)
+            lock, rlock, done = threading.Lock(), threading.RLock(), False
+            shared = [0]
+            def use():
+                own = threading.Lock()
+                bound = rlock.acquire
+                while not done:
+                    with lock:
+                        shared[0] += 1
+                    bound()
+                    with rlock:
+                        pass
+                    rlock.release()
+                    with threading.Lock(), own:
+                        pass
+                    lock.acquire(timeout=0.001) and lock.release()
+            threads = [threading.Thread(target=use) for _ in range(8)]
+            for t in threads: t.start()
+            peak = None
+            for i in range({rounds}):
+                sneck.start(capture_pct=(100, 1, 10)[i % 3], output=output, lock_budget_pct=0)
+                if i % 10 == 0:
+                    time.sleep(0.001)
+                sneck.stop()
+                if i == {rounds} // 2:
+                    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+            grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - peak
+            done = True
+            for t in threads: t.join(20)
+            assert not any(t.is_alive() for t in threads)
+            assert not lock.locked()
+            print("grown", grown)
+            """, start=None, timeout_s=250)
+        self.sane(ran)
+        self.assertLess(int(ran.out.split()[-1]), 200_000 if SANITIZED else 8_192, "KiB grown over the second half")
+
+    def test_a_lock_in_a_signal_handler(self) -> None:
+        self.sane(run_child("""
+            import signal, threading, time
+            lock, rlock, fired = threading.Lock(), threading.RLock(), 0
+            def handler(*_):
+                global fired
+                with rlock, rlock:
+                    fired += 1
+                if lock.acquire(False):
+                    lock.release()
+            signal.signal(signal.SIGALRM, handler)
+            signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)
+            end = time.monotonic() + 1
+            while time.monotonic() < end:
+                with rlock:
+                    with lock:
+                        pass
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            assert fired > 100, fired
+            """))
+
+    def test_keyboard_interrupt_in_acquire(self) -> None:
+        self.sane(run_child("""
+            import signal, threading, _thread
+            held = threading.Lock()
+            held.acquire()
+            signal.signal(signal.SIGALRM, signal.default_int_handler)
+            signal.setitimer(signal.ITIMER_REAL, 0.05)
+            try:
+                held.acquire()
+            except KeyboardInterrupt:
+                pass
+            else:
+                raise SystemExit("no KeyboardInterrupt")
+            """))
+
+    def test_finalisers_that_take_locks_while_the_collector_runs_at_every_allocation(self) -> None:
+        self.sane(run_child("""
+            import gc, threading
+            lock, rlock, died = threading.Lock(), threading.RLock(), 0
+            class Dying:
+                def __init__(self):
+                    self.own, self.cycle = threading.Lock(), self
+                def __del__(self):
+                    global died
+                    with rlock, self.own:
+                        died += 1
+                    if lock.acquire(False):
+                        lock.release()
+            gc.set_threshold(1)
+            def churn():
+                for _ in range(3000):
+                    Dying()
+                    with lock:
+                        [[] for _ in range(3)]
+                    with rlock:
+                        {}
+            threads = [threading.Thread(target=churn) for _ in range(3)]
+            for t in threads: t.start()
+            for t in threads: t.join()
+            gc.collect()
+            assert died == 9000, died
+            """))
+
+    def test_locks_at_exit_and_in_finalisers_at_shutdown(self) -> None:
+        ran = run_child("""
+            import atexit, os, threading
+            lock = threading.RLock()
+            class Last:
+                def __init__(self): self.lock, self.rlock = threading.Lock(), lock
+                def __del__(self, Lock=threading.Lock, write=os.write):
+                    with self.lock, self.rlock, Lock():
+                        write(1, b"last ")
+            last = Last()
+            sys.last_of_all = Last()
+            atexit.register(lambda: lock.__enter__())
+            atexit.register(lock.acquire)
+            """)
+        self.assert_clean(ran)
+        self.assertEqual(ran.out.count("last"), 2)
+
+    def test_threads_that_python_did_not_start_and_calls_without_a_frame(self) -> None:
+        ran = run_child("""
+            import ctypes, threading
+            pthread = ctypes.CDLL(None)
+            pthread.pthread_create.argtypes = [ctypes.c_void_p] * 4
+            pthread.pthread_join.argtypes = [ctypes.c_void_p] * 2
+            Callback = ctypes.CFUNCTYPE(ctypes.c_void_p)
+            frameless = threading.Lock()
+            def run(function):
+                callback, thread = Callback(function), ctypes.c_void_p()
+                assert pthread.pthread_create(ctypes.byref(thread), None, ctypes.cast(callback, ctypes.c_void_p), None) == 0
+                assert pthread.pthread_join(thread, None) == 0
+            for _ in range(5):
+                run(frameless.acquire)
+                assert frameless.locked()
+                run(frameless.release)
+                assert not frameless.locked()
+            def framed():
+                with frameless:
+                    pass
+            run(framed)
+            """)
+        self.sane(ran)
+        self.assertEqual((ran.rows.acquires, ran.rows.releases), (6, 6))
+
+    def test_release_in_another_thread_many_times(self) -> None:
+        ran = run_child("""
+            import threading
+            ping, pong, n = threading.Lock(), threading.Lock(), 20000
+            pong.acquire()
+            def player(mine, other):
+                for _ in range(n):
+                    mine.acquire()
+                    other.release()
+            sys.setswitchinterval(0.0001)
+            a = threading.Thread(target=player, args=(ping, pong))
+            b = threading.Thread(target=player, args=(pong, ping))
+            a.start(); b.start(); a.join(); b.join()
+            """, start="capture_pct=100, lock_budget_pct=0")
+        self.sane(ran)
+
+    def test_subinterpreters_with_and_without_a_gil_of_their_own(self) -> None:
+        ran = run_child("""
+            import threading
+            try:
+                import _interpreters as interpreters
+            except ImportError:
+                import _xxsubinterpreters as interpreters
+            program = '''if True:
+                import threading, time
+                lock, rlock = threading.Lock(), threading.RLock()
+                def use():
+                    for _ in range(2000):
+                        with lock:
+                            with rlock, rlock:
+                                pass
+                        threading.Lock().acquire()
+                threads = [threading.Thread(target=use) for _ in range(3)]
+                for t in threads: t.start()
+                for t in threads: t.join()
+                '''
+            main_lock = threading.Lock()
+            def use_main():
+                for _ in range(20000):
+                    with main_lock:
+                        pass
+            def create(own_gil):
+                if sys.version_info >= (3, 13):
+                    return interpreters.create("isolated" if own_gil else "legacy")
+                return interpreters.create(isolated=own_gil)
+            def use_sub(own_gil):
+                for _ in range(3):
+                    sub = create(own_gil)
+                    failure = interpreters.run_string(sub, program)
+                    assert failure is None, failure
+                    interpreters.destroy(sub)
+            kinds = [True, True, False] if sys.version_info >= (3, 12) else [False]
+            threads = [threading.Thread(target=use_main)]
+            threads += [threading.Thread(target=use_sub, args=(own_gil,)) for own_gil in kinds]
+            for t in threads: t.start()
+            for t in threads: t.join()
+            sneck.stop()
+            for own_gil in kinds:
+                use_sub(own_gil)
+            """, start="capture_pct=100, lock_budget_pct=0")
+        self.sane(ran)
+        self.assertEqual(ran.rows.of("main_lock").acquires, 20_000)
+
+    def test_locks_of_dead_threads_and_dead_interpreters_leave_nothing_behind(self) -> None:
+        self.sane(run_child("""
+            import threading
+            for _ in range(300):
+                def leave():
+                    lock = threading.Lock()
+                    lock.acquire()
+                    kept.append(lock)
+                kept = []
+                thread = threading.Thread(target=leave)
+                thread.start(); thread.join()
+                kept.pop().release()
+            """))
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,67 @@
+/*
+ * test_builder.c - comments reach the file, outcomes reach the status.
+ */
+#include <config.h>
+
+#include "upload/builder.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "samples.h"
+#include "unit.h"
+#include "upload/pprof_read.h"
+
+START_TEST(builder_writes_its_comments_and_period)
+{
+	struct profile *profile = profile_new(&roomy);
+	struct builder *builder = builder_new(profile, 0);
+	ck_assert(!builder_has_samples(builder));
+	add_lock(profile, "a.py:1:x", 1, 5);
+	ck_assert(builder_has_samples(builder));
+	char text[32];
+	for (int i = 0; i < 100; i++) {
+		snprintf(text, sizeof(text), "comment %d", i);
+		ck_assert_int_eq(builder_add_comment(builder, text), OK);
+	}
+	ck_assert_int_eq(builder_add_comment(builder, "bad \xff byte"), OK);
+	profile_end(profile);
+	for (int times = 0; times < 2; times++) {	/* a sink may try again */
+		struct memory_file bytes = {0};
+		struct pprof_file *file;
+		char message[PPROF_MESSAGE_BYTES];
+		ck_assert_int_eq(builder_encode(builder, write_memory, &bytes), OK);
+		ck_assert_int_eq(pprof_read(bytes.data, bytes.size, 1 << 24, &file, message), OK);
+		ck_assert_uint_eq(file->n_comments, 101);
+		ck_assert_str_eq(file->comments[42], "comment 42");
+		ck_assert_str_eq(file->comments[100], "bad ? byte");
+		ck_assert_int_eq(file->time_ns, profile_start_ns(profile));
+		ck_assert_int_eq(file->duration_ns, profile_duration_ns(profile));
+		pprof_file_free(file);
+		free(bytes.data);
+	}
+	builder_free(builder);
+	profile_free(profile);
+}
+END_TEST
+
+START_TEST(builder_keeps_how_it_went)
+{
+	struct profile *profile = profile_new(&roomy);
+	struct builder *builder = builder_new(profile, 0);
+	ck_assert_str_eq(builder_target(builder), "");
+	ck_assert_str_eq(builder_error(builder), "");
+	errno = ENOSPC;
+	ck_assert_int_eq(builder_failed(builder, ERR_IO, "cannot write %s: %m", "x"), ERR_IO);
+	ck_assert_str_eq(builder_error(builder), "cannot write x: No space left on device");
+	builder_sent(builder, "here", 12);
+	builder_sent(builder, "there", 34);
+	ck_assert_str_eq(builder_target(builder), "there");
+	ck_assert_uint_eq(builder_bytes(builder), 34);
+	builder_free(builder);
+	builder_free(NULL);
+	profile_free(profile);
+}
+END_TEST
+
+UNIT_TESTS("builder", builder_writes_its_comments_and_period, builder_keeps_how_it_went)
