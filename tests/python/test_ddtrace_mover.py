@@ -102,11 +102,11 @@ def deep(n: int, lock) -> None:
 class Depth(Case):
     def test_a_deep_stack_keeps_its_leaf_end_and_says_what_was_left_out(self) -> None:
         for frames in (1, 5, 64, 599):
-            buried = threading.Lock()
             old = sys.getrecursionlimit()
             sys.setrecursionlimit(3_000)
             try:
                 with profiled(max_frames=frames) as seen:
+                    buried = threading.Lock()
                     deep(1_000, buried)
                     depth = len(list(iter_stack())) + 1_001
             finally:
