@@ -356,6 +356,13 @@ static void add_to_container(struct machine *m, const struct instruction *in)
 	}
 }
 
+static void keep_top(struct machine *m, const struct instruction *in)
+{
+	struct value top = pop(m);
+	drop(m, -opcodes_stack_effect(in, false));
+	push(m, top);
+}
+
 static void unpack(struct machine *m, const struct instruction *in)
 {
 	struct value sequence = pop(m);
@@ -604,6 +611,8 @@ static size_t step(struct machine *m, const struct instruction *in)
 	case OP_BRANCH_FALSE_OR_POP: return branch(m, in, false, true);
 	case OP_RETURN: leave(m, false); never_continue(m); break;
 	case OP_YIELD: leave(m, true); break;
+	case OP_AWAIT: forget_some(m, in); break;
+	case OP_KEEP_TOP: keep_top(m, in); break;
 	case OP_END: never_continue(m); break;
 	case OP_PLAIN: plain(m, in, in->op->pops + in->op->pops_per_argument * (int)argument); break;
 	case OP_UNKNOWN: default: forget_some(m, in); break;
@@ -658,8 +667,22 @@ static void arrive_at_attribute(struct machine *m, const struct instruction *in,
 	found_name(m, peek(m, 0)->name, kind == VALUE_HOLDER);
 }
 
-/* The value comes out of this instruction, which is run as one ahead: it sees no lock yet. */
-static void arrive(struct machine *m, const struct instruction *in, enum arrival arrival)
+/* What was awaited is there: where the awaiting goes on.  YIELD_FROM does not jump. */
+static size_t arrive_from_await(struct machine *m, const struct instruction *in, enum value_kind kind)
+{
+	bool jumps = opcodes_stack_effect(in, false) != -1;
+	int effect = opcodes_stack_effect(in, jumps);
+	if (effect < 0)
+		drop(m, -effect);
+	*peek(m, 0) = (struct value){.kind = kind, .position = -1};
+	return jumps ? opcodes_jump_target(in) : in->end;
+}
+
+/*
+ * The value comes out of this instruction, which is run as one ahead: it sees no lock yet.
+ * The answer is where the next one starts.
+ */
+static size_t arrive(struct machine *m, const struct instruction *in, enum arrival arrival)
 {
 	enum value_kind kind = arrival == ARRIVES_HELD ? VALUE_HOLDER : VALUE_LOCK;
 	switch ((enum opcode_kind)in->op->kind) {
@@ -669,20 +692,23 @@ static void arrive(struct machine *m, const struct instruction *in, enum arrival
 		break;
 	case OP_FOR_ITER: case OP_BINARY: case OP_WITH:
 		if (arrival == ARRIVES_MADE)
-			return;
+			return in->end;
 		break;
 	case OP_LOAD_ATTR:
 		if (arrival != ARRIVES_MADE)
 			arrive_at_attribute(m, in, kind);
-		return;
+		return in->end;
+	case OP_AWAIT:
+		return arrive_from_await(m, in, kind);
 	case OP_ADD:
 		arrive_in_container(m, in);
-		return;
+		return in->end;
 	default:
-		return;
+		return in->end;
 	}
 	step(m, in);
 	*peek(m, 0) = (struct value){.kind = kind, .position = -1};
+	return in->end;
 }
 
 static void follow(struct machine *m, size_t offset, enum arrival arrival)
@@ -690,10 +716,9 @@ static void follow(struct machine *m, size_t offset, enum arrival arrival)
 	struct instruction in;
 	if (!run_ahead(m, offset, &in) || !skip_precall(m, &in))
 		return;
-	arrive(m, &in, arrival);
+	size_t at = arrive(m, &in, arrival);
 	m->ahead = false;
 	m->reachable = true;
-	size_t at = in.end;
 	for (int steps = 0; steps < STEPS_MAX && !m->done && holds_ours(m); steps++) {
 		if (!opcodes_decode(m->bytes, m->n_bytes, at, &in))
 			return;

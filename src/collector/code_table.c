@@ -36,23 +36,24 @@ enum {
 
 struct entry {
 	struct function function;
-	struct entry *next;	/* in its bucket; or of those to be given back */
+	struct entry *next;	/* in its bucket, or of those that departed */
 	PyObject *code;		/* new */
 	int64_t interpreter;	/* whose GIL guards the reference */
 	uint32_t used;		/* the last period that resolved it */
 };
 
 struct site {
-	uintptr_t code, instruction;
+	uintptr_t code;
 	struct entry *entry;
-	int32_t line;
+	int32_t instruction, line;
 };
 
 static struct {
 	struct mutex lock;
 	uint32_t period;
-	size_t n_codes, text_bytes;
+	size_t n_codes, size_bytes;
 	uint64_t refused;
+	struct entry *departed;	/* their code is given back, their function may still be in use */
 	struct entry *buckets[1 << BUCKET_BITS];
 	struct site sites[1 << SITE_BITS];
 } table = {.lock = MUTEX_INITIALIZER(LOCK_RANK_CODES)};
@@ -100,9 +101,9 @@ static int32_t read_int(PyObject *code, const char *attribute)
 	return number > 0 && number <= INT32_MAX ? (int32_t)number : 0;
 }
 
-static size_t text_bytes(const struct function *function)
+static size_t entry_bytes(const struct entry *entry)
 {
-	return strlen(function->name) + strlen(function->filename) + 2;
+	return sizeof(*entry) + strlen(entry->function.name) + strlen(entry->function.filename) + 2;
 }
 
 /* The reference to the code is the caller's to drop: it needs a GIL. */
@@ -156,7 +157,7 @@ static struct entry *find(uintptr_t code)
 static bool recall(const struct raw_frame *raw, struct frame *out)
 {
 	const struct site *site = site_of(raw);
-	if (site->code != raw->code || site->instruction != raw->instruction)
+	if (site->code != raw->code || site->instruction != (int32_t)raw->instruction)
 		return false;
 	site->entry->used = table.period;
 	*out = (struct frame){&site->entry->function, site->line};
@@ -177,28 +178,22 @@ static struct entry *insert(struct entry *entry)
 	entry->next = *bucket;
 	*bucket = entry;
 	table.n_codes++;
-	table.text_bytes += text_bytes(&entry->function);
+	table.size_bytes += entry_bytes(entry);
 	return entry;
+}
+
+static void remember(const struct raw_frame *raw, struct entry *entry, int32_t line, struct frame *out)
+{
+	if (!entry) {
+		table.refused++;
+		*out = (struct frame){&too_many_functions, 0};
+		return;
+	}
+	*site_of(raw) = (struct site){raw->code, entry, (int32_t)raw->instruction, line};
+	*out = (struct frame){&entry->function, line};
 }
 
 /* ---- resolving --------------------------------------------------------------------------- */
-
-static struct entry *find_or_insert(uintptr_t code)
-{
-	mutex_lock(&table.lock);
-	struct entry *entry = find(code);
-	bool full = table.n_codes == CODE_TABLE_MAX;
-	mutex_unlock(&table.lock);
-	if (entry || full)
-		return entry;
-	struct entry *made = entry_new_quietly((PyObject *)code);
-	if (!made)
-		return NULL;
-	mutex_lock(&table.lock);
-	entry = insert(made);
-	mutex_unlock(&table.lock);
-	return entry;
-}
 
 static int32_t line_of(const struct raw_frame *raw)
 {
@@ -210,13 +205,16 @@ static int32_t line_of(const struct raw_frame *raw)
 
 static void resolve_cold(const struct raw_frame *raw, struct frame *out)
 {
-	struct entry *entry = find_or_insert(raw->code);
-	*out = (struct frame){entry ? &entry->function : &too_many_functions, entry ? line_of(raw) : 0};
+	int32_t line = line_of(raw);
 	mutex_lock(&table.lock);
-	if (entry)
-		*site_of(raw) = (struct site){raw->code, raw->instruction, entry, out->line};
-	else
-		table.refused++;
+	struct entry *entry = find(raw->code);
+	if (!entry && table.n_codes < CODE_TABLE_MAX) {
+		mutex_unlock(&table.lock);
+		struct entry *made = entry_new_quietly((PyObject *)raw->code);
+		mutex_lock(&table.lock);
+		entry = made ? insert(made) : NULL;
+	}
+	remember(raw, entry, line, out);
 	mutex_unlock(&table.lock);
 }
 
@@ -235,50 +233,78 @@ void code_table_resolve(const struct raw_frame *raw, size_t depth, struct frame 
 
 /* ---- giving back ------------------------------------------------------------------------- */
 
+static void free_departed(void)
+{
+	struct entry **link = &table.departed;
+	while (*link) {
+		struct entry *entry = *link;
+		if (table.period - entry->used <= PERIODS_UNUSED) {
+			link = &entry->next;
+			continue;
+		}
+		*link = entry->next;
+		table.size_bytes -= entry_bytes(entry);
+		entry_free(entry);
+	}
+}
+
 void code_table_new_period(void)
 {
 	mutex_lock(&table.lock);
 	table.period++;
+	free_departed();
 	mutex_unlock(&table.lock);
 }
 
-/* Take the interpreter's entries out that the last `unused` periods did not use. */
-static struct entry *unlink_unused(int64_t interpreter, uint32_t unused)
+/* Take the interpreter's entries out that were not used for so many periods. */
+static struct entry *unlink_unused(int64_t interpreter, uint32_t periods)
 {
-	struct entry *stale = NULL;
+	struct entry *unused = NULL;
 	for (size_t i = 0; i < 1 << BUCKET_BITS && table.n_codes; i++) {
 		struct entry **link = &table.buckets[i];
 		while (*link) {
 			struct entry *entry = *link;
-			if (entry->interpreter != interpreter || table.period - entry->used < unused) {
+			if (entry->interpreter != interpreter || table.period - entry->used < periods) {
 				link = &entry->next;
 				continue;
 			}
 			*link = entry->next;
-			entry->next = stale;
-			stale = entry;
+			entry->next = unused;
+			unused = entry;
 			table.n_codes--;
-			table.text_bytes -= text_bytes(&entry->function);
 		}
 	}
-	if (stale)
+	if (unused)
 		memset(table.sites, 0, sizeof(table.sites));
-	return stale;
+	return unused;
 }
 
-static size_t give_back(uint32_t unused)
+/* The last reference to a code may be ours, and its death run Python code: not under the lock. */
+static struct entry *drop_codes(struct entry *entries, size_t *n)
 {
-	size_t n = 0;
+	struct entry *last = NULL;
+	for (*n = 0; entries; entries = entries->next, ++*n) {
+		Py_DecRef(entries->code);
+		last = entries;
+	}
+	return last;
+}
+
+static size_t give_back(uint32_t periods)
+{
+	size_t n;
 	int64_t interpreter = current_interpreter();
 	mutex_lock(&table.lock);
-	struct entry *stale = unlink_unused(interpreter, unused);
+	struct entry *unused = unlink_unused(interpreter, periods);
 	mutex_unlock(&table.lock);
-	for (; stale; n++) {
-		struct entry *next = stale->next;
-		Py_DecRef(stale->code);
-		entry_free(stale);
-		stale = next;
+	struct entry *last = drop_codes(unused, &n);
+	mutex_lock(&table.lock);
+	if (last) {
+		last->next = table.departed;
+		table.departed = unused;
 	}
+	free_departed();
+	mutex_unlock(&table.lock);
 	return n;
 }
 
@@ -310,7 +336,7 @@ struct code_table_stats code_table_stats(void)
 	mutex_lock(&table.lock);
 	struct code_table_stats stats = {
 		.codes = table.n_codes,
-		.size_bytes = table.n_codes * sizeof(struct entry) + table.text_bytes,
+		.size_bytes = table.size_bytes,
 		.refused = table.refused,
 	};
 	mutex_unlock(&table.lock);

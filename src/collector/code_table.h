@@ -41,7 +41,10 @@ size_t code_table_trim(void);
  */
 int code_table_schedule_trim(void);
 
-/* Give back every code object of the current interpreter, at its exit.  As code_table_trim(). */
+/*
+ * Give back every code object of the current interpreter, at its exit.  As code_table_trim();
+ * the functions handed out live on as long as promised.
+ */
 size_t code_table_forget_interpreter(void);
 
 struct code_table_stats {

@@ -1,21 +1,21 @@
 /*
  * frames.c - choose how stacks are walked.
  *
- * Locking: none; the first caller holds the GIL of the only interpreter that has us yet.
+ * Locking: a flag lets one caller in; the others see empty stacks until it is done.
  * Fork:    the child keeps the choice.
  */
 #include <config.h>
 
 #include "collector/frames.h"
 
-#include <stdbool.h>
+#include <stdatomic.h>
 
 #include "collector/frame_objects.h"
 #include "collector/frames_proof.h"
 #include "collector/py_symbols.h"
 #include "runtime/error.h"
 
-static bool chosen;
+static atomic_flag begun = ATOMIC_FLAG_INIT;
 static const char *slow_reason;
 
 static const char *find_and_prove(struct py_offsets *offsets)
@@ -28,9 +28,8 @@ static const char *find_and_prove(struct py_offsets *offsets)
 
 void frames_init(void)
 {
-	if (chosen)
+	if (atomic_flag_test_and_set(&begun))
 		return;
-	chosen = true;
 	py_symbols_init();
 	struct py_offsets offsets;
 	slow_reason = find_and_prove(&offsets);
@@ -43,4 +42,31 @@ void frames_init(void)
 const char *frames_slow_reason(void)
 {
 	return slow_reason;
+}
+
+static uint16_t *find_member(struct py_offsets *o, size_t member)
+{
+	uint16_t *members[] = {
+		&o->thread_frame, &o->cframe_frame, &o->frame_previous, &o->frame_code, &o->frame_instruction,
+		&o->frame_owner, &o->frame_slots, &o->code_bytecode, &o->code_slot_names, &o->code_local_names,
+		&o->code_cell_names, &o->code_free_names, &o->tuple_items,
+	};
+	for (size_t i = 0; i < sizeof(members) / sizeof(*members); i++) {
+		if (*members[i] != PY_OFFSET_NONE && member-- == 0)
+			return members[i];
+	}
+	return NULL;
+}
+
+bool frames_prove_shifted(size_t member, int delta, const char **reason)
+{
+	struct py_offsets offsets;
+	if (py_offsets_find(&offsets, py_symbols_version(), py_symbols._PyRuntime, reason) != OK)
+		return false;
+	uint16_t *offset = find_member(&offsets, member);
+	if (!offset)
+		return false;
+	*offset = (uint16_t)(*offset + delta);
+	*reason = frames_prove(&offsets);
+	return true;
 }

@@ -7,6 +7,8 @@
  *	expect(code, n)	this code's first traceable instruction is its n-th
  *	measure()	from a module whose globals and namespace are two dicts of ours
  *	compare()	walk this stack by offsets and by frame objects: are they equal?
+ *	owned(n)	this frame's owner is n: 0 the thread, 1 a generator
+ *	hold(n, ...)	this function has n variables, some of which are: name, value, ...
  *
  * All reading by offsets goes through safe_read(), so that a wrong offset is an answer and
  * not a crash.
@@ -27,7 +29,10 @@
 enum {
 	EXPECTATIONS = 5,	/* calls of expect() in the program below */
 	COMPARISONS = 12,	/* calls of compare() */
-	FRAMES_MAX = 64,	/* of a stack compared: ours are the leaves; a system call a word */
+	OWNED = 4,		/* calls of owned() */
+	HOLDINGS = 2,		/* calls of hold() */
+	FRAMES_MAX = 64,	/* of a stack looked at: ours are the leaves; a system call a word */
+	SHOWN_MIN = 16,		/* of those shown, when there are more: two in three may be hidden */
 };
 
 static const char measuring[] = "measure()\n";
@@ -78,6 +83,25 @@ static const char comparing[] =
 	"try: awaiting().send(None)\n"
 	"except StopIteration: pass\n"
 	"finishing()\n"
+	"def enclosing():\n"
+	"    free = other = 2.5\n"
+	"    def variables(first, second, closure):\n"
+	"        third, cell = [first], free\n"
+	"        inner = lambda: (cell, other)\n"
+	"        hold(8, 'second', second, 'third', third, 'inner', inner, 'free', closure[0])\n"
+	"        hold(8, 'cell', inner.__closure__[0], 'first', first, 'other', closure[1])\n"
+	"        owned(0)\n"
+	"    return variables\n"
+	"variables = enclosing()\n"
+	"variables('x', ('y',), variables.__closure__)\n"
+	"def owner_generator():\n"
+	"    yield owned(1)\n"
+	"async def owner_coroutine():\n"
+	"    owned(1)\n"
+	"next(owner_generator())\n"
+	"try: owner_coroutine().send(None)\n"
+	"except StopIteration: pass\n"
+	"(lambda one: owned(0))(1)\n"
 	"list(map(lambda _: compare(), (1,)))\n"
 	"[compare() for _ in (1,)]\n"
 	"max((1,), key=lambda _: deep(1) or 0)\n"
@@ -87,7 +111,7 @@ static const char comparing[] =
 static struct proof {
 	struct py_offsets *offsets;
 	const char *failure;
-	size_t n_expected, n_compared;
+	size_t n_expected, n_compared, n_owned, n_held;
 	bool measured;
 	PyObject *codes[EXPECTATIONS];	/* new */
 	int32_t first_traceable[EXPECTATIONS];
@@ -206,7 +230,8 @@ static const char *compare_stacks(const void *tstate)
 		Py_DecRef(frame);
 		frame = back;
 	}
-	if (!difference && ((frame && whole) || i < n || n == 0))
+	bool short_of = whole ? frame != NULL : n < SHOWN_MIN;
+	if (!difference && (short_of || i < n || n == 0))
 		difference = "a walk by offsets found another depth than the interpreter shows";
 	Py_DecRef(frame);
 	return difference;
@@ -222,12 +247,64 @@ static PyObject *compare(PyObject *self, PyObject *unused)
 	Py_RETURN_NONE;
 }
 
+/* ---- owners ---------------------------------------------------------------------------- */
+
+static PyObject *owned(PyObject *self, PyObject *by)
+{
+	(void)self;
+	uint8_t found;
+	uintptr_t frame = py_frames_address_carefully(proof.offsets, PyThreadState_Get());
+	bool has_owner = proof.offsets->frame_owner != PY_OFFSET_NONE;
+	if (has_owner && (!safe_read(frame + proof.offsets->frame_owner, &found, 1) || found != PyLong_AsLong(by)))
+		fail("the owner of a frame is not where it was expected");
+	proof.n_owned++;
+	Py_RETURN_NONE;
+}
+
+/* ---- variables ------------------------------------------------------------------------- */
+
+/* Names in source are interned: the same text is the same object. */
+static bool holds(const struct py_frame_variables *variables, PyObject *name, PyObject *value)
+{
+	for (size_t i = 0; i < variables->n_slots; i++) {
+		uintptr_t found_name, found = py_frames_variable_carefully(proof.offsets, variables, i, &found_name);
+		if (found_name == (uintptr_t)name)
+			return found == (uintptr_t)value;
+	}
+	return false;
+}
+
+static bool holds_all(PyObject *arguments)
+{
+	struct py_frame_variables variables;
+	if (!py_frames_variables_carefully(proof.offsets, PyThreadState_Get(), &variables) ||
+	    variables.n_slots != PyLong_AsSize_t(PyTuple_GetItem(arguments, 0)) ||
+	    variables.globals != proof.globals)
+		return false;
+	for (Py_ssize_t i = 1; i < PyTuple_Size(arguments); i += 2) {
+		if (!holds(&variables, PyTuple_GetItem(arguments, i), PyTuple_GetItem(arguments, i + 1)))
+			return false;
+	}
+	return true;
+}
+
+static PyObject *hold(PyObject *self, PyObject *arguments)
+{
+	(void)self;
+	if (!proof.failure && !holds_all(arguments))
+		fail("the variables of a frame are not where they were expected");
+	proof.n_held++;
+	Py_RETURN_NONE;
+}
+
 /* ---- running --------------------------------------------------------------------------- */
 
 static PyMethodDef callbacks[] = {
 	{"expect", expect, METH_VARARGS, NULL},
 	{"measure", measure, METH_NOARGS, NULL},
 	{"compare", compare, METH_NOARGS, NULL},
+	{"owned", owned, METH_O, NULL},
+	{"hold", hold, METH_VARARGS, NULL},
 };
 
 static int add_callbacks(PyObject *globals)
@@ -263,6 +340,11 @@ static int run_all(PyObject *globals, PyObject *namespace)
 	return proof.failure ? 0 : run(comparing, globals, globals);
 }
 
+static bool all_ran(void)
+{
+	return proof.measured && proof.n_compared == COMPARISONS && proof.n_owned == OWNED && proof.n_held == HOLDINGS;
+}
+
 const char *frames_prove(struct py_offsets *offsets)
 {
 	proof = (struct proof){.offsets = offsets};
@@ -271,7 +353,7 @@ const char *frames_prove(struct py_offsets *offsets)
 		PyErr_Clear();
 		fail("the proof of the stack walk did not run");
 	}
-	if (!proof.failure && (!proof.measured || proof.n_compared != COMPARISONS))
+	if (!proof.failure && !all_ran())
 		fail("the proof of the stack walk did not run to its end");
 	for (size_t i = 0; i < proof.n_expected; i++)
 		Py_DecRef(proof.codes[i]);

@@ -19,6 +19,7 @@
 
 #include "collector/bytecode.h"
 #include "collector/code_table.h"
+#include "collector/lock_owner.h"
 #include "collector/lock_search.h"
 #include "collector/py_symbols.h"
 #include "collector/py_text.h"
@@ -27,12 +28,11 @@
 /* So many callers are asked: factories of factories. */
 enum { CALLERS_MAX = 8 };
 
-static bool bytecode_is_known, names_are_qualified;
+static bool bytecode_is_known;
 
 void lock_name_init(void)
 {
 	bytecode_is_known = bytecode_init() == OK;
-	names_are_qualified = py_symbols_version() >= 0x030b0000;
 	lock_search_init();
 	primitives_init();
 }
@@ -116,45 +116,11 @@ static bool is_generated(const struct raw_frame *frames, size_t depth, size_t i)
 	return i + 1 < depth && has_no_file(&frames[i]) && is_init(&frames[i]) && !has_no_file(&frames[i + 1]);
 }
 
-/* ---- owners ------------------------------------------------------------------------------- */
-
-static void put_type(struct lock_name *name, PyTypeObject *type)
+/* Takes the text. */
+static void put_owner(struct lock_name *name, char *owner)
 {
-	PyObject *key = PyUnicode_InternFromString("__qualname__"), *text = NULL;
-	PyObject *descriptor = key && py_symbols._PyType_Lookup
-		? py_symbols._PyType_Lookup((PyObject *)&PyType_Type, key) : NULL;
-	descrgetfunc get = descriptor ? (descrgetfunc)PyType_GetSlot(Py_TYPE(descriptor), Py_tp_descr_get) : NULL;
-	if (get)
-		text = get(descriptor, (PyObject *)type, (PyObject *)Py_TYPE(type));
-	put_string(name->owner, text);
-	Py_XDECREF(text);
-	Py_XDECREF(key);
-	PyErr_Clear();
-}
-
-static void strip_last_part(char owner[LOCK_NAME_BYTES])
-{
-	char *dot = strrchr(owner, '.');
-	*(dot ? dot : owner) = '\0';
-	/* What is left of "f.<locals>.g" is no class. */
-	dot = strrchr(owner, '.');
-	if (strcmp(dot ? dot + 1 : owner, "<locals>") == 0)
-		*owner = '\0';
-}
-
-/* "CacheManager" for an attribute of self, the function for a local, "" for a module's. */
-static void put_owner(struct lock_name *name, const void *tstate, const struct raw_frame *frames, size_t i,
-		      bool of_self)
-{
-	PyObject *self = of_self && !names_are_qualified ? lock_search_first_argument(tstate, i) : NULL;
-	if (self) {
-		put_type(name, PyType_Check(self) ? (PyTypeObject *)self : Py_TYPE(self));
-		return;
-	}
-	const char *function = resolved(&frames[i]).function->name;
-	put(name->owner, strcmp(function, "<module>") != 0 ? function : "");
-	if (of_self)
-		strip_last_part(name->owner);
+	put(name->owner, owner ? owner : "");
+	free(owner);
 }
 
 /* ---- creation -------------------------------------------------------------------------------- */
@@ -162,9 +128,6 @@ static void put_owner(struct lock_name *name, const void *tstate, const struct r
 /* The first frame at or behind i that is the user's. */
 static size_t skip_library(const struct raw_frame *frames, size_t depth, size_t i)
 {
-	struct primitive_use use;
-	if (i < depth)
-		primitives_classify(frames + i, depth - i, 0, false, &use);
 	while (i < depth && primitives_knows(frames[i].code))
 		i++;
 	return i;
@@ -185,7 +148,7 @@ static void put_destination(struct trail *t, const struct destination *destinati
 	put_name(t->name, destination->name, destination->in_container);
 	t->name->is_guess = false;
 	if (!destination->is_attribute || destination->of_self)
-		put_owner(t->name, t->tstate, t->frames, t->at, destination->of_self);
+		put_owner(t->name, lock_owner_of_frame(t->tstate, t->frames, t->at, destination->of_self));
 	if (is_generated(t->frames, t->depth, t->at))
 		t->place = skip_library(t->frames, t->depth, t->at + 1);
 }
@@ -244,9 +207,12 @@ void lock_name_from_creation(const void *tstate, const struct raw_frame *frames,
 	for (int callers = 0; bytecode_is_known && callers < CALLERS_MAX && ask(&t, &arrival); callers++)
 		if (!go_to_caller(&t))
 			break;
+	size_t last = t.at > t.place ? t.at : t.place;
+	name->frames_used = last < depth ? last + 1 : depth;
 	if (!name->name[0] || name->is_guess)
 		t.place = first;
-	put_place(name, &frames[t.place < depth ? t.place : first]);
+	name->place = t.place < depth ? t.place : first;
+	put_place(name, &frames[name->place]);
 }
 
 /* ---- use ----------------------------------------------------------------------------------------- */
@@ -274,10 +240,8 @@ void lock_name_from_search(const void *tstate, PyObject *lock, const struct raw_
 	if (finding.name) {
 		put_name(name, finding.name, finding.in_container);
 		name->is_guess = false;
-		if (finding.owner)
-			put_type(name, finding.owner);
-		else
-			put_owner(name, tstate, frames, user, false);
+		put_owner(name, finding.owner ? lock_owner_of_type(finding.owner)
+					      : lock_owner_of_frame(tstate, frames, user, false));
 	}
 	Py_XDECREF(finding.name);
 	if (!name->file[0])

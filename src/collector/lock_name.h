@@ -25,6 +25,8 @@ struct lock_name {
 	char name[LOCK_NAME_BYTES];	/* "lock", "locks[...]"; "" for none */
 	char owner[LOCK_NAME_BYTES];	/* qualified name of class or function, "" for a module or none */
 	bool is_guess;			/* the name is but that of an argument: a search may find a better one */
+	size_t place;			/* of a creation: index of the frame whose file and line these are */
+	size_t frames_used;		/* of a creation: the name depends on this many frames, from the leaf */
 };
 
 /* Once per process, with the GIL, after frames_init(); prepares all naming. */

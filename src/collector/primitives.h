@@ -38,7 +38,8 @@ int primitives_init(void);
  * What the operation on `lock` (0: unknown) is, seen from these frames, leaf first.  The
  * answer is use->role.  is_rlock tells apart what Condition.wait() does with the user's RLock
  * and with the lock that it makes for the one wait, which is never an RLock.  With the GIL; may be called inside a sample.  Where the leaf is no
- * code of the library's it costs one probe of a table; a module newly imported is
+ * code of the library's it costs one look at the size of sys.modules and one probe of a
+ * table, 7 to 9 ns in all; a module newly imported is
  * resolved when first met (then it makes objects, with the garbage collector held off).
  */
 enum primitive_role primitives_classify(const struct raw_frame *frames, size_t depth, uintptr_t lock, bool is_rlock,

@@ -5,6 +5,8 @@
 
 #include "module/debug_names.h"
 
+#include "collector/bytecode.h"
+#include "collector/code_table.h"
 #include "collector/frames.h"
 #include "collector/lock_name.h"
 #include "collector/lock_search.h"
@@ -39,14 +41,54 @@ PyObject *debug_name_init(PyObject *module, PyObject *unused)
 	Py_RETURN_NONE;
 }
 
-PyObject *debug_created_name(PyObject *module, PyObject *args, PyObject *keywords)
+static PyObject *on_name;
+
+PyObject *debug_on_name(PyObject *module, PyObject *function)
 {
-	(void)module, (void)args, (void)keywords;
+	(void)module;
+	PyObject *old = on_name;
+	on_name = Py_NewRef(function);
+	Py_XDECREF(old);
+	Py_RETURN_NONE;
+}
+
+/* Takes the arguments. */
+static int tell(PyObject *arguments)
+{
+	PyObject *nothing = arguments && on_name ? PyObject_CallObject(on_name, arguments) : NULL;
+	Py_XDECREF(arguments);
+	Py_XDECREF(nothing);
+	return PyErr_Occurred() ? -1 : 0;
+}
+
+/* The stack is the caller's: nothing of Python's lies between. */
+static int tell_creation(void)
+{
 	struct stack stack;
 	struct lock_name name;
 	take(&stack);
 	lock_name_from_creation(stack.tstate, stack.frames, stack.depth, &name);
-	return answer(&name);
+	return tell(answer(&name));
+}
+
+static PyObject *make(const char *maker)
+{
+	PyObject *thread = PyImport_ImportModule("_thread");
+	PyObject *lock = thread ? PyObject_CallMethod(thread, maker, NULL) : NULL;
+	Py_XDECREF(thread);
+	return lock;
+}
+
+PyObject *debug_created_lock(PyObject *module, PyObject *args, PyObject *keywords)
+{
+	(void)module, (void)args, (void)keywords;
+	return tell_creation() == 0 ? make("allocate_lock") : NULL;
+}
+
+PyObject *debug_created_rlock(PyObject *module, PyObject *args, PyObject *keywords)
+{
+	(void)module, (void)args, (void)keywords;
+	return tell_creation() == 0 ? make("RLock") : NULL;
 }
 
 static void search(PyObject *lock, bool attributes, struct lock_name *name)
@@ -68,6 +110,16 @@ PyObject *debug_search_name(PyObject *module, PyObject *args)
 		return NULL;
 	search(lock, attributes, &name);
 	return answer(&name);
+}
+
+PyObject *debug_used_lock(PyObject *module, PyObject *lock)
+{
+	(void)module;
+	struct lock_name name = {0};
+	search(lock, true, &name);
+	if (tell(answer(&name)) != 0)
+		return NULL;
+	Py_RETURN_NONE;
 }
 
 PyObject *debug_search_count(PyObject *module, PyObject *args)
@@ -99,20 +151,48 @@ static const char *role_name(enum primitive_role role)
 	return "?";
 }
 
-PyObject *debug_classify(PyObject *module, PyObject *args)
+static PyObject *operate(bool is_rlock)
 {
-	(void)module;
 	struct stack stack;
 	struct primitive_use use;
-	PyObject *lock, *owner = NULL;
-	int is_rlock;
-	if (!PyArg_ParseTuple(args, "pO", &is_rlock, &lock))
-		return NULL;
+	struct frame leaf = {0};
 	take(&stack);
-	primitives_classify(stack.frames, stack.depth, lock == Py_None ? 0 : (uintptr_t)lock, is_rlock, &use);
-	if (use.owner_frame != SIZE_MAX)
-		owner = lock_search_first_argument(stack.tstate, use.owner_frame);
-	return Py_BuildValue("(snOz)", role_name(use.role), (Py_ssize_t)use.skip, owner ? owner : Py_None, use.kind);
+	primitives_classify(stack.frames, stack.depth, 0, is_rlock, &use);
+	PyObject *owner = use.owner_frame != SIZE_MAX ? lock_search_first_argument(stack.tstate, use.owner_frame) : NULL;
+	if (use.skip < stack.depth)
+		code_table_resolve(&stack.frames[use.skip], 1, &leaf);
+	if (tell(Py_BuildValue("(szOz)", role_name(use.role), leaf.function ? leaf.function->name : NULL,
+			       owner ? owner : Py_None, use.kind)) != 0)
+		return NULL;
+	Py_RETURN_TRUE;
+}
+
+PyObject *debug_operated(PyObject *module, PyObject *args, PyObject *keywords)
+{
+	(void)module, (void)args, (void)keywords;
+	return operate(false);
+}
+
+PyObject *debug_operated_rlock(PyObject *module, PyObject *args, PyObject *keywords)
+{
+	(void)module, (void)args, (void)keywords;
+	return operate(true);
+}
+
+PyObject *debug_follow(PyObject *module, PyObject *args)
+{
+	(void)module;
+	PyObject *code;
+	Py_ssize_t byte;
+	int arrival;
+	struct destination destination;
+	if (!PyArg_ParseTuple(args, "Oni", &code, &byte, &arrival))
+		return NULL;
+	if (bytecode_follow(code, (uintptr_t)byte, (enum arrival)arrival, &destination) != 0)
+		return PyErr_NoMemory();
+	PyObject *end = Py_BuildValue("(iO)", destination.kind, destination.name ? destination.name : Py_None);
+	bytecode_forget(&destination);
+	return end;
 }
 
 PyObject *debug_classify_cost(PyObject *module, PyObject *rounds)

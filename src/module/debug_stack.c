@@ -6,6 +6,8 @@
 #include "module/debug_stack.h"
 
 #include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "collector/code_table.h"
 #include "collector/frame_objects.h"
@@ -120,13 +122,33 @@ PyObject *debug_stack_variables(PyObject *module, PyObject *index)
 	return Py_BuildValue("OON", (PyObject *)variables.globals, namespace, list);
 }
 
+static PyObject *text_or_none(const char *text)
+{
+	if (!text)
+		Py_RETURN_NONE;
+	return PyUnicode_FromString(text);
+}
+
 PyObject *debug_stack_way(PyObject *module, PyObject *unused)
 {
 	(void)module, (void)unused;
 	frames_init();
-	if (!frames_slow_reason())
-		Py_RETURN_NONE;
-	return PyUnicode_FromString(frames_slow_reason());
+	return text_or_none(frames_slow_reason());
+}
+
+PyObject *debug_stack_prove(PyObject *module, PyObject *arguments)
+{
+	(void)module;
+	Py_ssize_t member;
+	int delta;
+	const char *reason;
+	if (!PyArg_ParseTuple(arguments, "ni", &member, &delta))
+		return NULL;
+	frames_init();
+	if (frames_prove_shifted((size_t)member, delta, &reason))
+		return text_or_none(reason);
+	PyErr_SetString(PyExc_LookupError, "no such offset");
+	return NULL;
 }
 
 static double ns_a_frame(int64_t start_ns, size_t rounds, size_t frames)
@@ -155,10 +177,67 @@ PyObject *debug_stack_cost(PyObject *module, PyObject *rounds)
 	return Py_BuildValue("dd", walk_ns, ns_a_frame(start_ns, n, depth));
 }
 
-PyObject *debug_code_table_step(PyObject *module, PyObject *unused)
+/* ---- the table of codes ------------------------------------------------------------------ */
+
+static long step(void)
 {
-	(void)module, (void)unused;
 	code_table_new_period();
-	size_t given_back = code_table_trim();
-	return Py_BuildValue("nn", (Py_ssize_t)code_table_stats().codes, (Py_ssize_t)given_back);
+	return (long)code_table_trim();
+}
+
+static long schedule(void)
+{
+	code_table_new_period();
+	return code_table_schedule_trim();
+}
+
+static long forget(void)
+{
+	return (long)code_table_forget_interpreter();
+}
+
+static bool resolves(const struct raw_frame *raw, size_t depth, const struct frame *expected)
+{
+	struct frame frames[STACK_DEPTH_MAX];
+	code_table_resolve(raw, depth, frames);
+	for (size_t i = 0; i < depth; i++) {
+		if (frames[i].function != expected[i].function || frames[i].line != expected[i].line)
+			return false;
+	}
+	return true;
+}
+
+static long fork_and_resolve(void)
+{
+	struct raw_frame raw[STACK_DEPTH_MAX];
+	struct frame frames[STACK_DEPTH_MAX];
+	size_t total, depth = py_frames_walk(PyThreadState_Get(), raw, STACK_DEPTH_MAX, &total);
+	int status = -1;
+	code_table_resolve(raw, depth, frames);
+	code_table_prefork();
+	pid_t child = fork();
+	if (child == 0) {
+		code_table_postfork_child();
+		_exit(resolves(raw, depth, frames) ? 0 : 1);
+	}
+	code_table_postfork_parent();
+	return child > 0 && waitpid(child, &status, 0) == child && resolves(raw, depth, frames) ? status : -1;
+}
+
+PyObject *debug_code_table(PyObject *module, PyObject *action)
+{
+	static const struct {
+		const char *name;
+		long (*act)(void);
+	} actions[] = {{"step", step}, {"schedule", schedule}, {"forget", forget}, {"fork", fork_and_resolve}};
+	(void)module;
+	frames_init();
+	for (size_t i = 0; i < sizeof(actions) / sizeof(*actions); i++) {
+		if (PyUnicode_CompareWithASCIIString(action, actions[i].name) == 0) {
+			long result = actions[i].act();
+			return Py_BuildValue("nl", (Py_ssize_t)code_table_stats().codes, result);
+		}
+	}
+	PyErr_SetString(PyExc_ValueError, "no such action");
+	return NULL;
 }

@@ -19,18 +19,27 @@ PyObject *debug_stack_variables(PyObject *module, PyObject *index);
 /* _stack_way() -> None when stacks are walked by offsets, else why not. */
 PyObject *debug_stack_way(PyObject *module, PyObject *unused);
 
+/* _stack_prove(member, delta) -> as _stack_way() if that offset were off by delta; LookupError at the last. */
+PyObject *debug_stack_prove(PyObject *module, PyObject *arguments);
+
 /* _stack_cost(rounds) -> (walk, resolve): nanoseconds a frame on the caller's stack. */
 PyObject *debug_stack_cost(PyObject *module, PyObject *rounds);
 
-/* _code_table_step() -> (codes kept, given back): a period ends, and the table is trimmed. */
-PyObject *debug_code_table_step(PyObject *module, PyObject *unused);
+/*
+ * _code_table(action) -> (codes kept, result).  Actions: "step": a period ends and the table
+ * is trimmed, result is how many were given back; "schedule": a period ends, a trim will
+ * follow; "forget": as at the interpreter's exit; "fork": fork and resolve the stack in the
+ * child too, result is the child's wait status.
+ */
+PyObject *debug_code_table(PyObject *module, PyObject *action);
 
 #define DEBUG_STACK_METHODS \
 	{"_stack", debug_stack, METH_O, NULL}, \
 	{"_stack_slowly", debug_stack_slowly, METH_O, NULL}, \
 	{"_stack_variables", debug_stack_variables, METH_O, NULL}, \
 	{"_stack_way", debug_stack_way, METH_NOARGS, NULL}, \
+	{"_stack_prove", debug_stack_prove, METH_VARARGS, NULL}, \
 	{"_stack_cost", debug_stack_cost, METH_O, NULL}, \
-	{"_code_table_step", debug_code_table_step, METH_NOARGS, NULL}
+	{"_code_table", debug_code_table, METH_O, NULL}
 
 #endif

@@ -5,6 +5,7 @@ libsneck_runtime_la_SOURCES = \
 	src/runtime/arena.c src/runtime/arena.h \
 	src/runtime/clocks.c src/runtime/clocks.h \
 	src/runtime/error.c src/runtime/error.h \
+	src/runtime/fork.c src/runtime/fork.h \
 	src/runtime/histogram.c src/runtime/histogram.h \
 	src/runtime/intern.c src/runtime/intern.h \
 	src/runtime/labels.def \
@@ -14,12 +15,16 @@ libsneck_runtime_la_SOURCES = \
 	src/runtime/options.c src/runtime/options.h src/runtime/options.def \
 	src/runtime/profile.c src/runtime/profile.h \
 	src/runtime/py_frames.c src/runtime/py_frames.h \
-	src/runtime/py_offsets.c src/runtime/py_offsets.h src/runtime/py_offsets_table.def \
+	src/runtime/py_offsets.c src/runtime/py_offsets.h \
+	src/runtime/py_offsets_table.def \
 	src/runtime/red_black.c src/runtime/red_black.h \
 	src/runtime/rng.c src/runtime/rng.h \
 	src/runtime/safe_read.c src/runtime/safe_read.h \
-	src/runtime/sample.c src/runtime/sample.h src/runtime/sample_types.def \
+	src/runtime/sample.c src/runtime/sample.h \
+	src/runtime/sample_cache.c src/runtime/sample_cache.h \
+	src/runtime/sample_types.def \
 	src/runtime/stats.c src/runtime/stats.h src/runtime/stats.def \
 	src/runtime/status.h \
+	src/runtime/threads.c src/runtime/threads.h \
 	src/runtime/utf8.c src/runtime/utf8.h \
 	src/runtime/wakeup.c src/runtime/wakeup.h

@@ -13,7 +13,8 @@ enum lock_rank {
 	LOCK_RANK_UPLOAD,	/* uploader: one upload at a time, its deadline and state */
 	LOCK_RANK_THREADS,	/* registry of sampled threads */
 	LOCK_RANK_CACHE,	/* one thread's sample cache */
-	LOCK_RANK_CLASSES,	/* lock classes: creation sites and names */
+	LOCK_RANK_SITES,	/* creation sites of locks */
+	LOCK_RANK_CLASSES,	/* lock classes and their counts; growing the lock table */
 	LOCK_RANK_HOLDS,	/* one shard of the holds in progress */
 	LOCK_RANK_CODES,	/* functions interned by code object */
 	LOCK_RANK_PRIMITIVES,	/* table of the standard library's code that uses locks */

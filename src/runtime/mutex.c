@@ -44,6 +44,14 @@ void mutex_lock(struct mutex *mutex)
 	pthread_mutex_lock(&mutex->pthread);
 }
 
+bool mutex_trylock(struct mutex *mutex)
+{
+	if (pthread_mutex_trylock(&mutex->pthread))
+		return false;
+	rank_enter(mutex->rank);
+	return true;
+}
+
 void mutex_unlock(struct mutex *mutex)
 {
 	pthread_mutex_unlock(&mutex->pthread);

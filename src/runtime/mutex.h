@@ -5,6 +5,7 @@
 #define SNECK_RUNTIME_MUTEX_H
 
 #include <pthread.h>
+#include <stdbool.h>
 
 #include "runtime/lockrank.h"
 
@@ -17,6 +18,7 @@ struct mutex {
 
 void mutex_init(struct mutex *mutex, enum lock_rank rank);
 void mutex_lock(struct mutex *mutex);
+bool mutex_trylock(struct mutex *mutex);
 void mutex_unlock(struct mutex *mutex);
 
 /* In a forked child: free again, whoever held it in the parent.  Allocates nothing. */

@@ -12,7 +12,7 @@
  * whose function has not reached its first RESUME.  The interpreter hides those from
  * sys._getframe(), and so do we.
  *
- * Hot path: py_frames_walk, py_frames_leaf.  Loads and compares alone.
+ * Hot path: py_frames_walk, py_frames_leaf, py_frames_mark.  Loads and compares alone.
  */
 #include <config.h>
 
@@ -201,6 +201,82 @@ bool py_frames_leaf(const void *tstate, struct raw_frame *frame)
 	return walker(tstate, frame, 1, &total) == 1;
 }
 
+void py_frames_mark(const void *tstate, uintptr_t *code, uintptr_t *instruction)
+{
+	uintptr_t frame = have_offsets() ? leaf_address(false, &in_use, tstate) : 0;
+	*code = *instruction = 0;
+	if (!frame)
+		return;
+	*code = load_word(false, frame + in_use.frame_code);
+	*instruction = in_use.frame_objects ? (uintptr_t)load_int(false, frame + in_use.frame_instruction)
+					    : load_word(false, frame + in_use.frame_instruction);
+}
+
+/* ---- variables ------------------------------------------------------------------------- */
+
+static ALWAYS_INLINE size_t tuple_length(bool careful, uintptr_t tuple)
+{
+	return tuple ? load_word(careful, tuple + TUPLE_LENGTH) : 0;
+}
+
+static ALWAYS_INLINE uintptr_t code_tuple(bool careful, uintptr_t code, uint16_t offset)
+{
+	return offset == PY_OFFSET_NONE ? 0 : load_word(careful, code + offset);
+}
+
+static ALWAYS_INLINE void read_variables(bool careful, const struct py_offsets *o, uintptr_t frame, uintptr_t code,
+					 struct py_frame_variables *variables)
+{
+	*variables = (struct py_frame_variables){
+		.code = code,
+		.globals = load_word(careful, frame + o->frame_globals),
+		.namespace = load_word(careful, frame + o->frame_namespace),
+		.slots = (const uintptr_t *)(frame + o->frame_slots),
+	};
+	if (o->frame_objects) {
+		variables->names[0] = code_tuple(careful, code, o->code_local_names);
+		variables->names[1] = code_tuple(careful, code, o->code_cell_names);
+		variables->names[2] = code_tuple(careful, code, o->code_free_names);
+	} else {
+		variables->names[0] = code_tuple(careful, code, o->code_slot_names);
+	}
+	for (size_t i = 0; i < 3; i++)
+		variables->n_slots += tuple_length(careful, variables->names[i]);
+}
+
+static ALWAYS_INLINE uintptr_t read_variable(bool careful, const struct py_offsets *o,
+					     const struct py_frame_variables *variables, size_t i, uintptr_t *name)
+{
+	size_t at = i, tuple = 0, length;
+	while (tuple < 2 && at >= (length = tuple_length(careful, variables->names[tuple]))) {
+		at -= length;
+		tuple++;
+	}
+	*name = load_word(careful, variables->names[tuple] + o->tuple_items + at * sizeof(uintptr_t));
+	return untag(load_word(careful, (uintptr_t)&variables->slots[i]));
+}
+
+bool py_frames_variables(const void *tstate, size_t index, struct py_frame_variables *variables)
+{
+	if (!have_offsets())
+		return false;
+	struct raw_frame raw;
+	uintptr_t frame = find_shown(false, &in_use, leaf_address(false, &in_use, tstate), &raw);
+	while (frame && index--)
+		frame = next_shown(false, &in_use, frame, &raw);
+	if (!frame)
+		return false;
+	read_variables(false, &in_use, frame, raw.code, variables);
+	return true;
+}
+
+uintptr_t py_frames_variable(const struct py_frame_variables *variables, size_t i, uintptr_t *name)
+{
+	return read_variable(false, &in_use, variables, i, name);
+}
+
+/* ---- the same, of offsets to be proved --------------------------------------------------- */
+
 size_t py_frames_walk_carefully(const struct py_offsets *offsets, const void *tstate, struct raw_frame *frames,
 				size_t max, bool *whole)
 {
@@ -220,57 +296,19 @@ uintptr_t py_frames_address_carefully(const struct py_offsets *offsets, const vo
 	return leaf_address(true, offsets, tstate);
 }
 
-/* ---- variables ------------------------------------------------------------------------- */
-
-static size_t tuple_length(uintptr_t tuple)
+bool py_frames_variables_carefully(const struct py_offsets *offsets, const void *tstate,
+				   struct py_frame_variables *variables)
 {
-	return tuple ? load_word(false, tuple + TUPLE_LENGTH) : 0;
-}
-
-static uintptr_t code_tuple(uintptr_t code, uint16_t offset)
-{
-	return offset == PY_OFFSET_NONE ? 0 : load_word(false, code + offset);
-}
-
-static void read_variables(uintptr_t frame, uintptr_t code, struct py_frame_variables *variables)
-{
-	const struct py_offsets *o = &in_use;
-	*variables = (struct py_frame_variables){
-		.code = code,
-		.globals = load_word(false, frame + o->frame_globals),
-		.namespace = load_word(false, frame + o->frame_namespace),
-		.slots = (const uintptr_t *)(frame + o->frame_slots),
-	};
-	if (o->frame_objects) {
-		variables->names[0] = code_tuple(code, o->code_local_names);
-		variables->names[1] = code_tuple(code, o->code_cell_names);
-		variables->names[2] = code_tuple(code, o->code_free_names);
-	} else {
-		variables->names[0] = code_tuple(code, o->code_slot_names);
-	}
-	for (size_t i = 0; i < 3; i++)
-		variables->n_slots += tuple_length(variables->names[i]);
-}
-
-bool py_frames_variables(const void *tstate, size_t index, struct py_frame_variables *variables)
-{
-	if (!have_offsets())
-		return false;
 	struct raw_frame raw;
-	uintptr_t frame = find_shown(false, &in_use, leaf_address(false, &in_use, tstate), &raw);
-	while (frame && index--)
-		frame = next_shown(false, &in_use, frame, &raw);
-	if (!frame)
+	uintptr_t frame = leaf_address(true, offsets, tstate);
+	if (!frame || !read_frame(true, offsets, frame, &raw))
 		return false;
-	read_variables(frame, raw.code, variables);
+	read_variables(true, offsets, frame, raw.code, variables);
 	return true;
 }
 
-uintptr_t py_frames_variable(const struct py_frame_variables *variables, size_t i, uintptr_t *name)
+uintptr_t py_frames_variable_carefully(const struct py_offsets *offsets, const struct py_frame_variables *variables,
+				       size_t i, uintptr_t *name)
 {
-	size_t at = i, tuple = 0;
-	while (tuple < 2 && at >= tuple_length(variables->names[tuple]))
-		at -= tuple_length(variables->names[tuple++]);
-	*name = load_word(false, variables->names[tuple] + in_use.tuple_items + at * sizeof(uintptr_t));
-	return untag(variables->slots[i]);
+	return read_variable(true, offsets, variables, i, name);
 }

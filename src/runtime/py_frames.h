@@ -31,6 +31,13 @@ size_t py_frames_walk(const void *tstate, struct raw_frame *frames, size_t max, 
 /* The leaf frame alone (the caller of a C function): false if there is none. */
 bool py_frames_leaf(const void *tstate, struct raw_frame *frame);
 
+/*
+ * What tells the leaf frame's place from others, unchecked and cheap: the words that name its
+ * code and instruction.  Compare it with a mark taken when py_frames_leaf() gave a code object
+ * that was kept alive since; equal marks are equal places.  *code is 0 where there is none.
+ */
+void py_frames_mark(const void *tstate, uintptr_t *code, uintptr_t *instruction);
+
 /* ---- the variables of a frame ---------------------------------------------------------- */
 
 /* Addresses of Python objects, all borrowed: they live as the frame does.  0: none. */
@@ -63,15 +70,22 @@ typedef size_t (*py_frames_walker)(const void *tstate, struct raw_frame *frames,
 void py_frames_use_offsets(const struct py_offsets *offsets);
 void py_frames_use_walker(py_frames_walker walker);
 
+/* ---- the same, of offsets to be proved --------------------------------------------------- */
+
 /*
- * The same walk by offsets that are still to be proved: each word is fetched through
- * safe_read(), at most max frames are looked at, hidden ones too.  A read that fails ends the
- * stack.  *whole: its end was reached.
+ * Everything is fetched through safe_read(): a read that fails gives 0, and ends the stack.
+ * At most max frames are looked at, hidden ones too.  *whole: the end was reached.
  */
 size_t py_frames_walk_carefully(const struct py_offsets *offsets, const void *tstate, struct raw_frame *frames,
 				size_t max, bool *whole);
 
-/* The leaf frame's own address by such offsets, complete or not; 0 if there is none. */
+/* The leaf frame's own address, be it shown or not; 0 if there is none. */
 uintptr_t py_frames_address_carefully(const struct py_offsets *offsets, const void *tstate);
+
+/* The variables of the leaf frame. */
+bool py_frames_variables_carefully(const struct py_offsets *offsets, const void *tstate,
+				   struct py_frame_variables *variables);
+uintptr_t py_frames_variable_carefully(const struct py_offsets *offsets, const struct py_frame_variables *variables,
+				       size_t i, uintptr_t *name);
 
 #endif

@@ -17,7 +17,7 @@ import weakref
 
 from sneck import _sneck
 
-PROGRAMS = int(os.environ.get("SNECK_TEST_PROGRAMS", "2000"))
+PROGRAMS = int(os.environ.get("SNECK_TEST_PROGRAMS", "300" if os.environ.get("SNECK_SANITIZED") else "2000"))
 WHOLE = 1 << 20
 QUALIFIED = sys.version_info >= (3, 11)
 
@@ -134,6 +134,9 @@ LEVELS = [
     "def r{n}(i):\n    if i:\n        return r{n}(i - 1)\n    return {next}\ndef f{n}(): return r{n}({deep})\n",
 ]
 
+# By offsets; and now and then by frame objects, which must give the same.
+WALKS = ["_stack"] * 9 + ["_stack_slowly"]
+
 # Names that a compiler would not let through.
 STRANGE = ["naïve", "函数", "🔒", "\udc80tail", "a\ud800b", "nul\0inside", "", "x" * 300, "back\\slash", "new\nline"]
 
@@ -164,7 +167,7 @@ def rename(function, rng):
 def make_program(rng, number):
     """A program's source, and its number of levels: f0 is the outermost."""
     depth = rng.choice((1, 1, 2, 3, 3, 4, 5, 8))
-    take = "record(_stack({limit}), getframe())"
+    take = f"record({rng.choice(WALKS)}({{limit}}), getframe())"
     parts = []
     for n in range(depth):
         limit = rng.choice((0, 1, 3, 64, WHOLE, WHOLE, WHOLE))
@@ -182,7 +185,8 @@ def make_globals(comparer):
     import functools
     import operator
     import re
-    return {"__name__": "generated", "_stack": _sneck._stack, "getframe": sys._getframe, "record": comparer.record,
+    return {"__name__": "generated", "_stack": _sneck._stack,
+            "_stack_slowly": _sneck._stack_slowly, "getframe": sys._getframe, "record": comparer.record,
             "drive": drive, "plain_decorator": plain_decorator, "asyncio": asyncio, "contextlib": contextlib,
             "functools": functools, "operator": operator, "re": re, "threading": threading, "weakref": weakref}
 
@@ -213,6 +217,19 @@ class Frames(unittest.TestCase):
     def test_stacks_are_walked_by_offsets(self):
         self.assertIsNone(_sneck._stack_way())
 
+    def test_wrong_offsets_do_not_prove(self):
+        members = 0
+        try:
+            while True:
+                self.assertIsNone(_sneck._stack_prove(members, 0))
+                for delta in (-16, -8, -2, 2, 8, 16, 400):
+                    with self.subTest(member=members, delta=delta):
+                        self.assertIsNotNone(_sneck._stack_prove(members, delta))
+                members += 1
+        except LookupError:
+            pass
+        self.assertGreaterEqual(members, 8)
+
     def test_random_programs(self):
         seed = int(os.environ.get("SNECK_TEST_SEED", random.randrange(1 << 32)))
         rng = random.Random(seed)
@@ -223,7 +240,7 @@ class Frames(unittest.TestCase):
                 print(f"SNECK_TEST_SEED={seed}, program {number}:\n{source}", file=sys.stderr)
                 self.assert_equal_stacks()
             if number % 100 == 99:
-                _sneck._code_table_step()
+                _sneck._code_table("step")
         self.assert_equal_stacks(PROGRAMS)
 
     def test_every_level_alone(self):
@@ -388,7 +405,7 @@ class Frames(unittest.TestCase):
             "    frames, omitted = _sneck._stack(100); frame = sys._getframe(); line = sys._getframe().f_lineno",
             "    assert omitted == 0 and frames[0][0] == 'f' and frames[0][2] == line, frames",
             "    assert frames[1][0] == '<module>' and len(frames) == 2, frames",
-            "f()", "f()"])
+            "f()", "f()", "assert _sneck._code_table('forget')[1] >= 2"])
         for _ in range(3):
             self.assertIsNone(run_in_subinterpreter(script))
 
@@ -474,18 +491,57 @@ class CodeTable(unittest.TestCase):
         function()
         del function
         for _ in range(2):
-            _sneck._code_table_step()
+            _sneck._code_table("step")
             self.assertIsNotNone(code())
-        kept, given_back = _sneck._code_table_step()
+        kept, given_back = _sneck._code_table("step")
         self.assertIsNone(code())
         self.assertGreaterEqual(given_back, 1)
+
+    def test_a_trim_may_be_scheduled(self):
+        function = self.make("scheduled")
+        code = weakref.ref(function.__code__)
+        function()
+        del function
+        for _ in range(3):
+            self.assertIsNotNone(code())
+            self.assertEqual(_sneck._code_table("schedule")[1], 0)
+        for _ in range(100000):
+            if code() is None:
+                return
+        self.fail("not trimmed")
+
+    def test_fork_while_others_resolve(self):
+        done = threading.Event()
+
+        def work():
+            while not done.is_set():
+                self.make("working")()
+
+        threads = [threading.Thread(target=work) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        try:
+            for _ in range(30):
+                self.assertEqual(_sneck._code_table("fork")[1], 0)
+        finally:
+            done.set()
+            for thread in threads:
+                thread.join()
+
+    def test_forgotten_codes_come_back(self):
+        function = self.make("again")
+        for _ in range(3):
+            self.assertEqual(function()[0], "again")
+            kept, given_back = _sneck._code_table("forget")
+            self.assertEqual(kept, 0)
+            self.assertGreaterEqual(given_back, 1)
 
     def test_codes_in_use_stay(self):
         function = self.make("busy")
         code = weakref.ref(function.__code__)
         for _ in range(6):
             function()
-            _sneck._code_table_step()
+            _sneck._code_table("step")
         del function
         self.assertIsNotNone(code())
 
@@ -494,7 +550,7 @@ class CodeTable(unittest.TestCase):
             name = f"f{i}"
             self.assertEqual(self.make(name)(), (name, name + ".py", 1))
             if i % 50 == 0:
-                _sneck._code_table_step()
+                _sneck._code_table("step")
 
     def test_weak_references_may_run_python_in_a_trim(self):
         function, seen = self.make("watched"), []
@@ -502,7 +558,7 @@ class CodeTable(unittest.TestCase):
         function()
         del function
         for _ in range(3):
-            _sneck._code_table_step()
+            _sneck._code_table("step")
         self.assertEqual(len(seen), 1)
         self.assertIsNone(watch())
 
@@ -519,7 +575,7 @@ class CodeTable(unittest.TestCase):
         self.assertIn(names.index("<too many functions>"), range(60000, 65537))
         self.assertEqual(take()[1:], ("", 0))
         for _ in range(3):
-            _sneck._code_table_step()
+            _sneck._code_table("step")
         self.assertEqual(take()[1], __file__)
 
 

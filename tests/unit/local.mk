@@ -5,7 +5,10 @@ unit_tests = \
 	tests/unit/test_builder \
 	tests/unit/test_exit_signal \
 	tests/unit/test_histogram \
+	tests/unit/test_holds \
 	tests/unit/test_intern \
+	tests/unit/test_lock_class \
+	tests/unit/test_lock_table \
 	tests/unit/test_log \
 	tests/unit/test_options \
 	tests/unit/test_pprof \
@@ -16,6 +19,8 @@ unit_tests = \
 	tests/unit/test_red_black \
 	tests/unit/test_rng \
 	tests/unit/test_safe_read \
+	tests/unit/test_sample_cache \
+	tests/unit/test_sampling \
 	tests/unit/test_sink_file \
 	tests/unit/test_stats \
 	tests/unit/test_uploader \

@@ -1,0 +1,205 @@
+/*
+ * holds.c - a bounded hash table of the sampled holds in progress.
+ *
+ * Few at any time: at 1 % a hundredth of the locks held.  Chained, so that several holds of
+ * one key (a semaphore's holders) stand oldest first.
+ *
+ * Locking: holds_lock (LOCK_RANK_HOLDS) guards all but the filter's bytes, which are read
+ *          without it; a release that matters happens after its acquire, hence sees it.
+ * Fork:    prefork holds the lock, so the child's table is whole.
+ */
+#include <config.h>
+
+#include "collector/holds.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/error.h"
+#include "runtime/mutex.h"
+
+enum {
+	BUCKETS = 1024,
+	HOLDS_MAX = 65536,
+	TAG_MASK = 0xf,
+};
+
+struct node {
+	struct hold hold;
+	struct node *next;
+};
+
+uint16_t hold_filter[HOLD_FILTER_SIZE];
+
+static struct mutex holds_lock = MUTEX_INITIALIZER(LOCK_RANK_HOLDS);
+static struct node *buckets[BUCKETS];
+static struct node *free_nodes;
+static unsigned n_holds;
+static void (*on_change)(bool any);
+
+static struct node **bucket_of(uintptr_t key)
+{
+	return &buckets[(key >> 4) * 0x9e3779b97f4a7c15 >> 54];
+}
+
+static void filter_add(uintptr_t key, int change)
+{
+	__atomic_fetch_add(&hold_filter[hold_filter_index(key)], change, __ATOMIC_RELAXED);
+}
+
+static struct node *node_new(void)
+{
+	struct node *node = free_nodes;
+	if (node)
+		free_nodes = node->next;
+	else
+		node = malloc(sizeof(*node));
+	return node;
+}
+
+static void node_remove(struct node **place)
+{
+	struct node *node = *place;
+	filter_add(node->hold.key, -1);
+	*place = node->next;
+	node->next = free_nodes;
+	free_nodes = node;
+	if (--n_holds == 0 && on_change)
+		on_change(false);
+}
+
+void holds_on_change(void (*changed)(bool any))
+{
+	mutex_lock(&holds_lock);
+	on_change = changed;
+	mutex_unlock(&holds_lock);
+}
+
+int holds_begin(const struct hold *hold)
+{
+	int error = OK;
+	mutex_lock(&holds_lock);
+	struct node *node = n_holds < HOLDS_MAX ? node_new() : NULL;
+	if (node) {
+		struct node **end = bucket_of(hold->key);
+		while (*end)
+			end = &(*end)->next;
+		*node = (struct node){.hold = *hold};
+		*end = node;
+		filter_add(hold->key, 1);
+		if (n_holds++ == 0 && on_change)
+			on_change(true);
+	} else {
+		error = n_holds < HOLDS_MAX ? ERR_NOMEM : ERR_LIMIT;
+	}
+	mutex_unlock(&holds_lock);
+	return error;
+}
+
+/* The oldest hold of the key by the thread (0: by any). */
+static struct node **find(uintptr_t key, uintptr_t thread)
+{
+	for (struct node **place = bucket_of(key); *place; place = &(*place)->next)
+		if ((*place)->hold.key == key && (!thread || (*place)->hold.thread == thread))
+			return place;
+	return NULL;
+}
+
+bool holds_find(uintptr_t key, uintptr_t thread, struct hold *hold)
+{
+	mutex_lock(&holds_lock);
+	struct node **place = find(key, thread);
+	if (place)
+		*hold = (*place)->hold;
+	mutex_unlock(&holds_lock);
+	return place;
+}
+
+bool holds_end(uintptr_t key, uintptr_t thread, bool any_thread, struct hold *hold)
+{
+	mutex_lock(&holds_lock);
+	struct node **place = find(key, thread);
+	if (!place && any_thread)
+		place = find(key, 0);
+	if (place) {
+		*hold = (*place)->hold;
+		node_remove(place);
+	}
+	mutex_unlock(&holds_lock);
+	return place;
+}
+
+/* Remove what matches; NULL matches everything. */
+static unsigned remove_if(struct node **place, bool (*matches)(const struct hold *, uintptr_t), uintptr_t what)
+{
+	unsigned n = 0;
+	while (*place) {
+		if (matches && !matches(&(*place)->hold, what)) {
+			place = &(*place)->next;
+		} else {
+			node_remove(place);
+			n++;
+		}
+	}
+	return n;
+}
+
+static bool is_of_lock(const struct hold *hold, uintptr_t lock)
+{
+	return (hold->key & ~(uintptr_t)TAG_MASK) == lock;
+}
+
+static bool is_of_another_thread(const struct hold *hold, uintptr_t thread)
+{
+	return hold->thread != thread;
+}
+
+unsigned holds_tags(const void *lock)
+{
+	unsigned tags = 0;
+	mutex_lock(&holds_lock);
+	for (const struct node *node = *bucket_of((uintptr_t)lock); node; node = node->next)
+		if (is_of_lock(&node->hold, (uintptr_t)lock))
+			tags |= 1u << (node->hold.key & TAG_MASK);
+	mutex_unlock(&holds_lock);
+	return tags;
+}
+
+unsigned holds_drop(const void *lock)
+{
+	mutex_lock(&holds_lock);
+	unsigned n = remove_if(bucket_of((uintptr_t)lock), is_of_lock, (uintptr_t)lock);
+	mutex_unlock(&holds_lock);
+	return n;
+}
+
+void holds_clear(void)
+{
+	mutex_lock(&holds_lock);
+	for (size_t i = 0; i < BUCKETS; i++)
+		remove_if(&buckets[i], NULL, 0);
+	mutex_unlock(&holds_lock);
+}
+
+unsigned holds_count(void)
+{
+	return __atomic_load_n(&n_holds, __ATOMIC_RELAXED);
+}
+
+void holds_prefork(void)
+{
+	mutex_lock(&holds_lock);
+}
+
+void holds_postfork_parent(void)
+{
+	mutex_unlock(&holds_lock);
+}
+
+void holds_postfork_child(void)
+{
+	mutex_postfork_child(&holds_lock);
+	for (size_t i = 0; i < BUCKETS; i++)
+		remove_if(&buckets[i], is_of_another_thread, (uintptr_t)pthread_self());
+}

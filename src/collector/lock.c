@@ -1,0 +1,419 @@
+/*
+ * lock.c - starting and stopping the lock sampler.
+ *
+ * Start proves everything before it writes anything: the method tables (shared by every
+ * lock, every bound method made earlier, every interpreter), the slots by which locks are
+ * made and die (one set per type object, so one per interpreter), and the place of a lock's
+ * state.  Stop writes the original pointers back; what was compiled or cached meanwhile is
+ * told by PyType_Modified().
+ *
+ * Locking: types_lock (LOCK_RANK_CLASSES) guards the list of watched types; interpreters
+ *          with a GIL of their own may meet there.
+ */
+#include <config.h>
+
+#include "collector/lock.h"
+
+#include <Python.h>
+
+#include "collector/holds.h"
+#include "collector/lock_hooks.h"
+#include "collector/lock_look.h"
+#include "collector/lock_sample.h"
+#include "collector/lock_site.h"
+#include "collector/lock_table.h"
+#include "collector/sampling.h"
+#include "runtime/clocks.h"
+#include "runtime/error.h"
+#include "runtime/mutex.h"
+#include "runtime/stats.h"
+
+enum { TYPES_MAX = 64, KINDS = 2 };	/* Lock and RLock in each of 32 interpreters */
+
+/* A type of lock, in one interpreter. */
+struct watched_type {
+	PyTypeObject *type;	/* kept alive for good: stop() writes to it */
+	enum lock_kind kind;
+	struct place new, dealloc;
+};
+
+static struct mutex types_lock = MUTEX_INITIALIZER(LOCK_RANK_CLASSES);
+static struct watched_type types[TYPES_MAX];
+static size_t n_types;
+static struct place allocate_lock, allocate;	/* _thread's functions; the second an old alias */
+static const char *look_reason;
+
+/* What the slots of each kind held: the same C functions in every interpreter. */
+static newfunc original_new[KINDS];
+static destructor original_dealloc[KINDS];
+
+bool lock_is_running(void)
+{
+	return lock_sampler.is_running;
+}
+
+const char *lock_look_reason(void)
+{
+	return look_reason;
+}
+
+/* ---- making and dying ------------------------------------------------------------------ */
+
+static void note_creation(PyObject *lock, enum lock_kind kind)
+{
+	if (!lock || !lock_sampler.is_running)
+		return;
+	uint32_t id = lock_site_class(PyThreadState_Get(), kind);
+	if (id && lock_table_put(lock, id))
+		stats_count(STAT_locks_unlisted);
+}
+
+static void note_death(PyObject *lock)
+{
+	if (!lock_sampler.is_running)
+		return;
+	lock_table_remove(lock);
+	if (holds_maybe(lock))
+		holds_drop(lock);
+}
+
+static PyObject *allocate_lock_hook(PyObject *module, PyObject *unused)
+{
+	PyObject *lock = ((PyCFunction)allocate_lock.original)(module, unused);
+	note_creation(lock, LOCK_KIND_LOCK);
+	return lock;
+}
+
+static PyObject *allocate_hook(PyObject *module, PyObject *unused)
+{
+	PyObject *lock = ((PyCFunction)allocate.original)(module, unused);
+	note_creation(lock, LOCK_KIND_LOCK);
+	return lock;
+}
+
+#define SLOT_HOOKS(name, kind) \
+	static PyObject *name##_new_hook(PyTypeObject *type, PyObject *args, PyObject *keywords) \
+	{ \
+		PyObject *lock = original_new[kind](type, args, keywords); \
+		note_creation(lock, kind); \
+		return lock; \
+	} \
+	static void name##_dealloc_hook(PyObject *lock) \
+	{ \
+		note_death(lock); \
+		original_dealloc[kind](lock); \
+	}
+
+SLOT_HOOKS(lock, LOCK_KIND_LOCK)
+SLOT_HOOKS(rlock, LOCK_KIND_RLOCK)
+
+static void *const new_hooks[KINDS] = {(void *)lock_new_hook, (void *)rlock_new_hook};
+static void *const dealloc_hooks[KINDS] = {(void *)lock_dealloc_hook, (void *)rlock_dealloc_hook};
+
+/* ---- types ----------------------------------------------------------------------------- */
+
+static PyObject *thread_module_attribute(const char *name)
+{
+	PyObject *module = PyImport_ImportModule("_thread");
+	PyObject *attribute = module ? PyObject_GetAttrString(module, name) : NULL;
+	Py_XDECREF(module);
+	PyErr_Clear();
+	return attribute;
+}
+
+static PyObject *call_thread_module(const char *name)
+{
+	PyObject *function = thread_module_attribute(name);
+	PyObject *result = function ? PyObject_CallObject(function, NULL) : NULL;
+	Py_XDECREF(function);
+	PyErr_Clear();
+	return result;
+}
+
+static PyObject *make_lock(void)
+{
+	return call_thread_module("allocate_lock");
+}
+
+static PyObject *make_rlock(void)
+{
+	return call_thread_module("RLock");
+}
+
+static PyObject *(*const makers[KINDS])(void) = {make_lock, make_rlock};
+
+/*
+ * Find the slots of a type of this kind.  A Lock has no tp_new of its own before 3.13:
+ * _thread.allocate_lock makes them there, as it does later beside the type.
+ */
+static int prove_type(PyTypeObject *type, enum lock_kind kind, struct watched_type *watched, const char **reason)
+{
+	*watched = (struct watched_type){.type = type, .kind = kind};
+	int error = place_of_slot(type, Py_tp_new, &watched->new, reason);
+	if (error == ERR_LAYOUT)
+		return error;
+	return place_of_slot(type, Py_tp_dealloc, &watched->dealloc, reason);
+}
+
+static void watch(struct watched_type *watched)
+{
+	place_redirect(&watched->new, new_hooks[watched->kind]);
+	place_redirect(&watched->dealloc, dealloc_hooks[watched->kind]);
+	PyType_Modified(watched->type);
+}
+
+static void unwatch(struct watched_type *watched)
+{
+	place_restore(&watched->new);
+	place_restore(&watched->dealloc);
+	PyType_Modified(watched->type);
+}
+
+static struct watched_type *find_watched(PyTypeObject *type)
+{
+	for (size_t i = 0; i < n_types; i++)
+		if (types[i].type == type)
+			return &types[i];
+	return NULL;
+}
+
+/* Does this type's kind have the functions we know?  Then its interpreter's locks are ours to see. */
+static bool adopt(PyTypeObject *type, enum lock_kind kind)
+{
+	struct watched_type watched;
+	const char *reason;
+	if (n_types == TYPES_MAX || prove_type(type, kind, &watched, &reason) ||
+	    watched.dealloc.original != (void *)original_dealloc[kind] ||
+	    (watched.new.at && watched.new.original != (void *)original_new[kind]))
+		return false;
+	Py_IncRef((PyObject *)type);
+	types[n_types] = watched;
+	watch(&types[n_types++]);
+	return true;
+}
+
+/* The type among a lock's bases that CPython itself defines: its tp_dealloc is the original. */
+static bool watches_base(PyTypeObject *type, enum lock_kind kind)
+{
+	for (PyTypeObject *base = type; base; base = PyType_GetSlot(base, Py_tp_base)) {
+		if (find_watched(base))
+			return true;
+		if (!(PyType_GetFlags(base) & Py_TPFLAGS_HEAPTYPE))
+			return false;
+		if (PyType_GetSlot(base, Py_tp_dealloc) == (void *)original_dealloc[kind])
+			return adopt(base, kind);
+	}
+	return false;
+}
+
+bool lock_type_is_watched(PyTypeObject *type, enum lock_kind kind)
+{
+	mutex_lock(&types_lock);
+	bool is_watched = watches_base(type, kind);
+	mutex_unlock(&types_lock);
+	return is_watched;
+}
+
+/* ---- start and stop -------------------------------------------------------------------- */
+
+static int prove_method(struct lock_method *method, PyObject *lock, const char **reason)
+{
+	int error = place_of_method(lock, method->name, &method->place, reason);
+	if (error == ERR_STATE)
+		return OK;	/* this interpreter does not have it */
+	if (!error && lock_convention_of(method->place.flags) < 0) {
+		*reason = "a method of the lock type has a calling convention we have no function for";
+		error = ERR_LAYOUT;
+	}
+	return error;
+}
+
+static int prove_methods(PyObject *const locks[KINDS], const char **reason)
+{
+	bool has[KINDS][3] = {{false}};
+	for (size_t i = 0; i < LOCK_METHODS; i++) {
+		struct lock_method *method = &lock_methods[i];
+		if (prove_method(method, locks[method->kind], reason))
+			return ERR_LAYOUT;
+		has[method->kind][method->role] |= method->place.at != NULL;
+	}
+	*reason = "a lock type without acquire and release";
+	for (size_t kind = 0; kind < KINDS; kind++)
+		if (!has[kind][ROLE_ACQUIRE] || !has[kind][ROLE_RELEASE])
+			return ERR_LAYOUT;
+	return OK;
+}
+
+static int prove_allocators(const char **reason)
+{
+	PyObject *module = PyImport_ImportModule("_thread");
+	int error = module ? place_of_method(module, "allocate_lock", &allocate_lock, reason) : ERR_LAYOUT;
+	if (!error && allocate_lock.flags != METH_NOARGS)
+		error = ERR_LAYOUT;
+	if (!error && place_of_method(module, "allocate", &allocate, reason) == ERR_LAYOUT)
+		allocate = (struct place){0};
+	Py_XDECREF(module);
+	return error == ERR_STATE ? OK : error;
+}
+
+static int prove_first_types(PyObject *const locks[KINDS], const char **reason)
+{
+	for (size_t kind = 0; kind < KINDS; kind++) {
+		if (find_watched(Py_TYPE(locks[kind])))
+			continue;
+		struct watched_type watched;
+		if (prove_type(Py_TYPE(locks[kind]), (enum lock_kind)kind, &watched, reason))
+			return ERR_LAYOUT;
+		original_new[kind] = (newfunc)watched.new.original;
+		original_dealloc[kind] = (destructor)watched.dealloc.original;
+		Py_IncRef((PyObject *)watched.type);
+		types[n_types++] = watched;
+	}
+	return OK;
+}
+
+/* Once: what is proved stays so, and the places are the same at every later start. */
+static int prove_all(const char **reason)
+{
+	static bool is_proved;
+	if (is_proved)
+		return OK;
+	PyObject *locks[KINDS] = {makers[0](), makers[1]()};
+	*reason = "_thread makes no locks";
+	int error = locks[0] && locks[1] ? OK : ERR_LAYOUT;
+	if (!error)
+		error = prove_methods(locks, reason);
+	if (!error)
+		error = prove_allocators(reason);
+	if (!error)
+		error = prove_first_types(locks, reason);
+	Py_XDECREF(locks[0]);
+	Py_XDECREF(locks[1]);
+	PyErr_Clear();
+	if (error)
+		return error;
+	lock_look_prove(make_lock, make_rlock, &look_reason);
+	is_proved = true;
+	return OK;
+}
+
+static void redirect_method(struct lock_method *method)
+{
+	if (method->place.at)
+		place_redirect(&method->place, method->hooks[lock_convention_of(method->place.flags)]);
+}
+
+static int64_t measure_clock_cost(void)
+{
+	int64_t least = INT64_MAX;
+	for (int i = 0; i < 1000; i++) {
+		int64_t begin = clock_now_ns(), took = clock_now_ns() - begin;
+		if (took < least)
+			least = took;
+	}
+	return least;
+}
+
+/*
+ * A release matters only while there is a sampled hold, so its functions are redirected just
+ * as long: that halves what the unsampled path costs (a jump out of the interpreter's text
+ * and back is all it costs).  Under the holds' lock, so what stands there agrees with it.
+ */
+static void redirect_releases(bool any_holds)
+{
+	for (size_t i = 0; i < LOCK_METHODS; i++)
+		if (lock_methods[i].role != ROLE_ACQUIRE) {
+			if (any_holds)
+				redirect_method(&lock_methods[i]);
+			else
+				place_restore(&lock_methods[i].place);
+		}
+}
+
+/* Code that 3.15's JIT has compiled goes on calling what stood there then: no swapping under it. */
+static bool jit_is_enabled(void)
+{
+	PyObject *jit = PySys_GetObject("_jit");	/* borrowed */
+	PyObject *answer = jit ? PyObject_CallMethod(jit, "is_enabled", NULL) : NULL;
+	bool is_enabled = answer == Py_True;
+	Py_XDECREF(answer);
+	PyErr_Clear();
+	return is_enabled;
+}
+
+static void redirect_all(void)
+{
+	for (size_t i = 0; i < LOCK_METHODS; i++)
+		if (lock_methods[i].role == ROLE_ACQUIRE)
+			redirect_method(&lock_methods[i]);
+	if (jit_is_enabled())
+		redirect_releases(true);
+	else
+		holds_on_change(redirect_releases);
+	place_redirect(&allocate_lock, (void *)allocate_lock_hook);
+	place_redirect(&allocate, (void *)allocate_hook);
+	mutex_lock(&types_lock);
+	for (size_t i = 0; i < n_types; i++)
+		watch(&types[i]);
+	mutex_unlock(&types_lock);
+}
+
+static void restore_all(void)
+{
+	holds_on_change(NULL);
+	for (size_t i = 0; i < LOCK_METHODS; i++)
+		place_restore(&lock_methods[i].place);
+	place_restore(&allocate_lock);
+	place_restore(&allocate);
+	mutex_lock(&types_lock);
+	for (size_t i = 0; i < n_types; i++)
+		unwatch(&types[i]);
+	mutex_unlock(&types_lock);
+}
+
+static struct sampling sampling_of(const struct options *options)
+{
+	/* who asks for everything gets everything, unless a budget was asked for too */
+	bool takes_all = options->capture_pct >= 100;
+	bool has_budget = !takes_all || options_is_given(options, OPTION_lock_budget_pct);
+	return (struct sampling){
+		.capture_pct = options->capture_pct,
+		.budget_pct = has_budget ? options->lock_budget_pct : 0,
+		.thinning_ns = takes_all ? 0 : 100000,	/* 100 us: ten times a switch of the GIL's owner */
+	};
+}
+
+int lock_start(const struct options *options, const char **reason)
+{
+	if (lock_sampler.is_running)
+		return ERR_STATE;
+	int error = prove_all(reason);
+	if (error)
+		return error;
+	struct sampling sampling = sampling_of(options);
+	lock_table_clear();
+	holds_clear();
+	lock_sampler.max_frames = (size_t)options->max_frames;
+	lock_sampler.inspects_objects = options->lock_name_inspect_dir;
+	lock_sampler.thins_waits = sampling.thinning_ns > 0;
+	lock_sampler.clock_cost_ns = measure_clock_cost();
+	sampling_set(&sampling);
+	__atomic_store_n(&lock_sampler.is_running, true, __ATOMIC_RELEASE);
+	redirect_all();
+	return OK;
+}
+
+void lock_stop(void)
+{
+	if (!lock_sampler.is_running)
+		return;
+	restore_all();
+	__atomic_store_n(&lock_sampler.is_running, false, __ATOMIC_RELEASE);
+	holds_clear();
+	lock_table_clear();
+}
+
+void lock_postfork_child(void)
+{
+	mutex_postfork_child(&types_lock);
+}

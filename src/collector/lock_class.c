@@ -1,0 +1,235 @@
+/*
+ * lock_class.c - the classes, by id and by text.
+ *
+ * Locking: classes_lock (LOCK_RANK_CLASSES) guards making a class and all counts.  Ids and
+ *          labels are read without it: published once, then constant.
+ * Fork:    the child keeps the classes and starts from counts of zero.
+ */
+#include <config.h>
+
+#include "collector/lock_class.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/mutex.h"
+
+enum {
+	CLASSES_MAX = 65536,
+	INDEX_SIZE = 2 * CLASSES_MAX,
+	KINDS_MAX = 64,
+};
+
+static struct mutex classes_lock = MUTEX_INITIALIZER(LOCK_RANK_CLASSES);
+static struct lock_class *classes[CLASSES_MAX];	/* from 1 */
+static uint32_t class_index[INDEX_SIZE];	/* id, or 0 */
+static uint32_t last_id;
+
+static const char *const kind_names[LOCK_KINDS] = {
+	[LOCK_KIND_LOCK] = "threading.Lock",
+	[LOCK_KIND_RLOCK] = "threading.RLock",
+};
+
+const char *lock_kind_name(enum lock_kind kind)
+{
+	return kind_names[kind];
+}
+
+static void set_add(struct label_set *set, enum label_key key, const char *text)
+{
+	if (*text)
+		set->labels[set->n++] = (struct label){.key = key, .string = text};
+}
+
+static void make_labels(struct lock_class *c)
+{
+	static const char *const outcomes[LOCK_EVENTS] = {
+		[LOCK_EVENT_TIMEOUT] = "timeout",
+		[LOCK_EVENT_WOULD_BLOCK] = "would-block",
+		[LOCK_EVENT_INTERRUPTED] = "interrupted",
+	};
+	for (size_t i = 0; i < LOCK_EVENTS; i++) {
+		set_add(&c->labels[i], LABEL_LOCK_NAME, c->name);
+		set_add(&c->labels[i], LABEL_LOCK_KIND, c->kind);
+		set_add(&c->labels[i], LABEL_LOCK_OWNER, c->owner);
+		set_add(&c->labels[i], LABEL_OUTCOME, outcomes[i] ? outcomes[i] : "");
+	}
+	set_add(&c->labels[LOCK_EVENT_REENTRY], LABEL_REENTRY, "true");
+}
+
+static struct lock_class *class_new(const char *kind, const char *name, const char *owner)
+{
+	struct lock_class *c = calloc(1, sizeof(*c));
+	if (!c)
+		return NULL;
+	c->kind = kind;
+	c->name = strdup(name);
+	c->owner = strdup(owner);
+	if (!c->name || !c->owner) {
+		free(c->name);
+		free(c->owner);
+		free(c);
+		return NULL;
+	}
+	make_labels(c);
+	return c;
+}
+
+static uint32_t text_hash(const char *kind, const char *name, const char *owner)
+{
+	uint32_t hash = 2166136261u;	/* FNV-1a */
+	for (const char *s = kind; *s; s++)
+		hash = (hash ^ (unsigned char)*s) * 16777619u;
+	for (const char *s = name; *s; s++)
+		hash = (hash ^ (unsigned char)*s) * 16777619u;
+	for (const char *s = owner; *s; s++)
+		hash = (hash ^ (unsigned char)*s) * 16777619u;
+	return hash;
+}
+
+static bool is_same(const struct lock_class *c, const char *kind, const char *name, const char *owner)
+{
+	return !strcmp(c->kind, kind) && !strcmp(c->name, name) && !strcmp(c->owner, owner);
+}
+
+static struct lock_class *intern(const char *kind, const char *name, const char *owner)
+{
+	uint32_t *place = NULL;
+	for (uint32_t i = text_hash(kind, name, owner);; i++) {
+		place = &class_index[i % INDEX_SIZE];
+		if (!*place)
+			break;
+		if (is_same(classes[*place], kind, name, owner))
+			return classes[*place];
+	}
+	struct lock_class *c = class_new(kind, name, owner);
+	if (!c)
+		return NULL;
+	c->id = last_id + 1;
+	__atomic_store_n(&classes[c->id], c, __ATOMIC_RELEASE);
+	__atomic_store_n(&last_id, c->id, __ATOMIC_RELEASE);
+	*place = c->id;
+	return c;
+}
+
+struct lock_class *lock_class_intern(const char *kind, const char *name, const char *owner)
+{
+	mutex_lock(&classes_lock);
+	/* the last places are for the classes of all that comes later, one a kind */
+	bool is_full = last_id >= CLASSES_MAX - 1 - KINDS_MAX;
+	struct lock_class *c = is_full ? intern(kind, "<too many lock names>", "") : intern(kind, name, owner);
+	mutex_unlock(&classes_lock);
+	return c;
+}
+
+struct lock_class *lock_class_of(uint32_t id)
+{
+	return id < CLASSES_MAX ? __atomic_load_n(&classes[id], __ATOMIC_ACQUIRE) : NULL;
+}
+
+uint32_t lock_class_last(void)
+{
+	return __atomic_load_n(&last_id, __ATOMIC_ACQUIRE);
+}
+
+/* Most classes are never contended: their counts are made when there is something to count. */
+static struct lock_counts *counts_of(struct lock_class *c)
+{
+	if (!c->counts)
+		c->counts = calloc(2, sizeof(*c->counts));
+	return c->counts;
+}
+
+static void count_wait(struct lock_counts *counts, uint64_t wait_ns)
+{
+	counts->contended++;
+	counts->wait_ns += wait_ns;
+	if (wait_ns > counts->wait_max_ns)
+		counts->wait_max_ns = wait_ns;
+	counts->wait_histogram[histogram_bucket((int64_t)wait_ns)]++;
+}
+
+void lock_class_count_wait(struct lock_class *c, int64_t wait_ns)
+{
+	mutex_lock(&classes_lock);
+	if (counts_of(c))
+		count_wait(c->counts, wait_ns > 0 ? (uint64_t)wait_ns : 0);
+	mutex_unlock(&classes_lock);
+}
+
+void lock_class_count_acquires(struct lock_class *c, double n)
+{
+	mutex_lock(&classes_lock);
+	if (counts_of(c))
+		c->counts->acquires += n;
+	mutex_unlock(&classes_lock);
+}
+
+void lock_class_count_hold(struct lock_class *c, double hold_ns)
+{
+	mutex_lock(&classes_lock);
+	if (counts_of(c))
+		c->counts->hold_ns += hold_ns;
+	mutex_unlock(&classes_lock);
+}
+
+static void counts_add(struct lock_counts *sum, const struct lock_counts *more)
+{
+	sum->acquires += more->acquires;
+	sum->hold_ns += more->hold_ns;
+	sum->contended += more->contended;
+	sum->wait_ns += more->wait_ns;
+	if (more->wait_max_ns > sum->wait_max_ns)
+		sum->wait_max_ns = more->wait_max_ns;
+	for (size_t i = 0; i < HISTOGRAM_BUCKETS; i++)
+		sum->wait_histogram[i] += more->wait_histogram[i];
+}
+
+bool lock_class_take(struct lock_class *c, struct lock_counts *counts)
+{
+	*counts = (struct lock_counts){0};
+	mutex_lock(&classes_lock);
+	if (c->counts) {
+		*counts = c->counts[0];
+		counts_add(&c->counts[1], counts);
+		c->counts[0] = (struct lock_counts){0};
+	}
+	mutex_unlock(&classes_lock);
+	return counts->contended || counts->acquires > 0 || counts->hold_ns > 0;
+}
+
+void lock_class_read(struct lock_class *c, struct lock_counts *counts)
+{
+	*counts = (struct lock_counts){0};
+	mutex_lock(&classes_lock);
+	if (c->counts) {
+		*counts = c->counts[1];
+		counts_add(counts, &c->counts[0]);
+	}
+	mutex_unlock(&classes_lock);
+}
+
+void lock_class_reset_counts(void)
+{
+	mutex_lock(&classes_lock);
+	for (uint32_t id = 1; id <= last_id; id++)
+		if (classes[id]->counts)
+			memset(classes[id]->counts, 0, 2 * sizeof(struct lock_counts));
+	mutex_unlock(&classes_lock);
+}
+
+void lock_class_prefork(void)
+{
+	mutex_lock(&classes_lock);
+}
+
+void lock_class_postfork_parent(void)
+{
+	mutex_unlock(&classes_lock);
+}
+
+void lock_class_postfork_child(void)
+{
+	mutex_postfork_child(&classes_lock);
+	lock_class_reset_counts();
+}

@@ -1,0 +1,95 @@
+/*
+ * lock_class.h - locks of one kind made at one place under one name, counted together.
+ *
+ * (As in Linux's lockdep: what is said of a lock is said of its class.)  A class is never
+ * freed: caches and profiles point to its labels.  Their number is bounded by the code.
+ */
+#ifndef SNECK_COLLECTOR_LOCK_CLASS_H
+#define SNECK_COLLECTOR_LOCK_CLASS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "runtime/histogram.h"
+#include "runtime/sample_cache.h"
+
+struct lock_name;
+
+/* CPython's own types of lock. */
+enum lock_kind {
+	LOCK_KIND_LOCK,
+	LOCK_KIND_RLOCK,
+	LOCK_KINDS
+};
+
+/* What a sample says of an operation; each has its own set of labels. */
+enum lock_event {
+	LOCK_EVENT_PLAIN,		/* acquired, or released */
+	LOCK_EVENT_REENTRY,
+	LOCK_EVENT_TIMEOUT,
+	LOCK_EVENT_WOULD_BLOCK,
+	LOCK_EVENT_INTERRUPTED,
+	LOCK_EVENTS
+};
+
+/* Counts since the start, or since the last upload. */
+struct lock_counts {
+	double acquires, hold_ns;		/* estimated */
+	uint64_t contended, wait_ns, wait_max_ns;	/* exact, of attempts that found the lock taken */
+	uint32_t wait_histogram[HISTOGRAM_BUCKETS];
+};
+
+struct lock_class {
+	uint32_t id;
+	const char *kind;		/* threading.Lock; static */
+	char *name;			/* file.py:12:lock */
+	char *owner;			/* "" if there is none */
+	bool is_excluded;		/* of a module the user does not want to see */
+	struct lock_name *unnamed;	/* its creation gave no name: what is known; a sample looks for the rest */
+	uint32_t successor;		/* the class found by that search, or 0 */
+	uint32_t of_primitive;		/* the same for the primitive this lock is inside of, or 0 */
+	struct label_set labels[LOCK_EVENTS];
+	struct lock_counts *counts;	/* [2]: since the last lock_class_take(), and before; NULL: all zero */
+};
+
+const char *lock_kind_name(enum lock_kind kind);
+
+/*
+ * The class of this kind, name and owner; made if new.  Borrows the texts, but keeps kind.
+ * NULL without memory; when there are too many, one class that says so.
+ */
+struct lock_class *lock_class_intern(const char *kind, const char *name, const char *owner);
+
+/*
+ * The same by what naming found.  Where that is not a name yet, the class remembers it for a
+ * search at the first sample.
+ */
+struct lock_class *lock_class_named(const char *kind, const struct lock_name *name, bool is_excluded);
+
+/* By id; NULL for 0. */
+struct lock_class *lock_class_of(uint32_t id);
+
+/* Highest id in use. */
+uint32_t lock_class_last(void);
+
+/* Count one wait of an attempt that found the lock taken. */
+void lock_class_count_wait(struct lock_class *lock_class, int64_t wait_ns);
+
+/* Count what a sample stands for. */
+void lock_class_count_acquires(struct lock_class *lock_class, double n);
+void lock_class_count_hold(struct lock_class *lock_class, double hold_ns);
+
+/* Move the counts since the last call out, and into the totals.  False: there were none. */
+bool lock_class_take(struct lock_class *lock_class, struct lock_counts *counts);
+
+/* Totals and what came since. */
+void lock_class_read(struct lock_class *lock_class, struct lock_counts *counts);
+
+/* Forget all counts (a new start), not the classes. */
+void lock_class_reset_counts(void);
+
+void lock_class_prefork(void);
+void lock_class_postfork_parent(void);
+void lock_class_postfork_child(void);
+
+#endif

@@ -1,0 +1,122 @@
+/*
+ * lock_hooks.c - the hot paths: what runs in place of CPython's lock functions.
+ *
+ * Each row of lock_methods.def gets one function per calling convention.  The path that
+ * takes no sample is: count down, look at the lock, jump to the original.  Nothing is
+ * called, nothing saved on the stack: all that needs a frame is in the _slow twin, which is
+ * kept out of line and tail-called.
+ *
+ * Hot: every function here whose name does not end in _slow.
+ */
+#include <config.h>
+
+#include "collector/lock_hooks.h"
+
+#include "collector/holds.h"
+#include "runtime/threads.h"
+
+#define UNLIKELY(x) __builtin_expect(!!(x), 0)
+#define COLD __attribute__((noinline, cold))
+
+struct lock_look lock_look;
+
+typedef PyObject *(*varargs_keywords_fn)(PyObject *, PyObject *, PyObject *);
+typedef PyObject *(*fastcall_keywords_fn)(PyObject *, PyObject *const *, Py_ssize_t, PyObject *);
+typedef PyObject *(*fastcall_fn)(PyObject *, PyObject *const *, Py_ssize_t);
+
+/* Worth a closer look?  An acquire: when its turn has come, or the lock is not free for us. */
+#define ACQUIRE_LOCK(l) (--thread_hot.countdown == 0 || lock_state(l))
+static inline int is_foreign(uintptr_t owner)
+{
+	return owner && owner != thread_hot.ident;
+}
+#define ACQUIRE_RLOCK(l) (--thread_hot.countdown == 0 || is_foreign(rlock_owner(l)))
+/* A release, or a reset: when the lock may have a sampled hold. */
+#define RELEASE_LOCK(l) holds_maybe(l)
+#define RELEASE_RLOCK(l) holds_maybe(l)
+#define RESET_LOCK(l) holds_maybe(l)
+#define RESET_RLOCK(l) holds_maybe(l)
+
+#define SLOW_ACQUIRE lock_acquire_slow
+#define SLOW_RELEASE lock_release_slow
+#define SLOW_RESET lock_reset_slow
+
+#define HOOK(id, suffix, type, look, slow, params, args, ...) \
+	static COLD PyObject *id##_##suffix##_slow params \
+	{ \
+		return slow(&(struct lock_call){.method = &lock_methods[METHOD_##id], .lock = lock, __VA_ARGS__}); \
+	} \
+	static PyObject *id##_##suffix params \
+	{ \
+		if (UNLIKELY(look(lock))) \
+			return id##_##suffix##_slow args; \
+		return ((type)lock_methods[METHOD_##id].place.original) args; \
+	}
+
+#define HOOKS(id, look, slow) \
+	HOOK(id, varargs_keywords, varargs_keywords_fn, look, slow, \
+	     (PyObject *lock, PyObject *a, PyObject *k), (lock, a, k), \
+	     .convention = CALL_VARARGS_KEYWORDS, .args = a, .keywords = k) \
+	HOOK(id, fastcall_keywords, fastcall_keywords_fn, look, slow, \
+	     (PyObject *lock, PyObject *const *v, Py_ssize_t n, PyObject *k), (lock, v, n, k), \
+	     .convention = CALL_FASTCALL_KEYWORDS, .vector = v, .n = n, .keywords = k) \
+	HOOK(id, varargs, PyCFunction, look, slow, (PyObject *lock, PyObject *a), (lock, a), \
+	     .convention = CALL_VARARGS, .args = a) \
+	HOOK(id, fastcall, fastcall_fn, look, slow, \
+	     (PyObject *lock, PyObject *const *v, Py_ssize_t n), (lock, v, n), \
+	     .convention = CALL_FASTCALL, .vector = v, .n = n) \
+	HOOK(id, noargs, PyCFunction, look, slow, (PyObject *lock, PyObject *a), (lock, a), \
+	     .convention = CALL_NOARGS, .args = a)
+
+#define LOCK_METHOD(identifier, kind, name, role) HOOKS(identifier, role##_##kind, SLOW_##role)
+#include "collector/lock_methods.def"
+#undef LOCK_METHOD
+
+struct lock_method lock_methods[LOCK_METHODS] = {
+#define LOCK_METHOD(identifier, lock_kind, method, lock_role) \
+	[METHOD_##identifier] = { \
+		.name = method, .kind = LOCK_KIND_##lock_kind, .role = ROLE_##lock_role, \
+		.hooks = { \
+			[CALL_VARARGS_KEYWORDS] = (void *)identifier##_varargs_keywords, \
+			[CALL_FASTCALL_KEYWORDS] = (void *)identifier##_fastcall_keywords, \
+			[CALL_VARARGS] = (void *)identifier##_varargs, \
+			[CALL_FASTCALL] = (void *)identifier##_fastcall, \
+			[CALL_NOARGS] = (void *)identifier##_noargs, \
+		}, \
+	},
+#include "collector/lock_methods.def"
+#undef LOCK_METHOD
+};
+
+PyObject *lock_call_original(const struct lock_call *call)
+{
+	void *original = call->method->place.original;
+	switch (call->convention) {
+	case CALL_VARARGS_KEYWORDS:
+		return ((varargs_keywords_fn)original)(call->lock, call->args, call->keywords);
+	case CALL_FASTCALL_KEYWORDS:
+		return ((fastcall_keywords_fn)original)(call->lock, call->vector, call->n, call->keywords);
+	case CALL_FASTCALL:
+		return ((fastcall_fn)original)(call->lock, call->vector, call->n);
+	default:
+		return ((PyCFunction)original)(call->lock, call->args);
+	}
+}
+
+int lock_convention_of(int flags)
+{
+	switch (flags) {
+	case METH_VARARGS | METH_KEYWORDS:
+		return CALL_VARARGS_KEYWORDS;
+	case METH_FASTCALL | METH_KEYWORDS:
+		return CALL_FASTCALL_KEYWORDS;
+	case METH_VARARGS:
+		return CALL_VARARGS;
+	case METH_FASTCALL:
+		return CALL_FASTCALL;
+	case METH_NOARGS:
+	case METH_O:
+		return CALL_NOARGS;
+	}
+	return -1;
+}

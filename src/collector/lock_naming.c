@@ -1,0 +1,92 @@
+/*
+ * lock_naming.c - from a lock to its class, through what was noted at its creation.
+ *
+ *     lock_table  ->  class  ->  its successor, once a search found the name
+ *                            ->  the class of the primitive that the lock is inside of
+ *
+ * Each arrow is followed by one load in all samples but the first.
+ */
+#include <config.h>
+
+#include "collector/lock_naming.h"
+
+#include <stdlib.h>
+
+#include "collector/lock_exclude.h"
+#include "collector/lock_name.h"
+#include "collector/lock_sample.h"
+#include "collector/lock_table.h"
+#include "runtime/stats.h"
+
+struct lock_class *lock_class_named(const char *kind, const struct lock_name *name, bool is_excluded)
+{
+	char label[LOCK_LABEL_BYTES];
+	lock_name_label(name, label);
+	struct lock_class *c = lock_class_intern(kind, label, name->owner);
+	if (!c)
+		return NULL;
+	c->is_excluded = is_excluded;
+	if (lock_name_wants_search(name) && !c->unnamed && (c->unnamed = malloc(sizeof(*name))))
+		*c->unnamed = *name;
+	return c;
+}
+
+/* known: what its creation told, or NULL. */
+static struct lock_class *search(PyObject *lock, const char *kind, const struct lock_place *place,
+				 const struct lock_name *known, bool is_excluded)
+{
+	struct lock_name name = known ? *known : (struct lock_name){.line = 0};
+	stats_count(STAT_name_searches);
+	lock_name_from_search(place->tstate, lock, place->frames, place->depth, place->use,
+			      lock_sampler.inspects_objects, &name);
+	if (!name.name[0])
+		stats_count(STAT_name_misses);
+	name.is_guess = false;		/* this is as good as it gets: not searched for again */
+	char label[LOCK_LABEL_BYTES];
+	lock_name_label(&name, label);
+	struct lock_class *c = lock_class_intern(kind, label, name.owner);
+	if (c && !known)
+		c->is_excluded = is_excluded;
+	return c;
+}
+
+static struct lock_class *with_name(struct lock_class *c, PyObject *lock, const struct lock_place *place)
+{
+	if (!c->unnamed)
+		return c;
+	if (!c->successor) {
+		struct lock_class *found = search(lock, c->kind, place, c->unnamed, c->is_excluded);
+		c->successor = found ? found->id : c->id;
+		if (found && found != c)
+			found->is_excluded = c->is_excluded;
+	}
+	return lock_class_of(c->successor);
+}
+
+/* The user knows the semaphore, not the lock inside. */
+static struct lock_class *as_primitive(struct lock_class *c, const struct lock_place *place)
+{
+	const char *kind = place->use->kind;
+	if (!kind || place->use->role == PRIMITIVE_TRANSPARENT)
+		return c;
+	if (!c->of_primitive) {
+		struct lock_class *primitive = lock_class_intern(kind, c->name, c->owner);
+		if (primitive)
+			primitive->is_excluded = c->is_excluded;
+		c->of_primitive = primitive ? primitive->id : c->id;
+	}
+	return lock_class_of(c->of_primitive);
+}
+
+struct lock_class *lock_naming_class(PyObject *lock, enum lock_kind kind, const struct lock_place *place)
+{
+	struct lock_class *c = lock_class_of(lock_table_get(lock));
+	if (c)
+		return as_primitive(with_name(c, lock, place), place);
+	bool is_excluded = lock_exclude_frame(place->tstate, place->use->skip);
+	c = search(lock, lock_kind_name(kind), place, NULL, is_excluded);
+	/* only a lock whose death we will see may keep its entry: addresses are used again */
+	if (c && lock_type_is_watched(Py_TYPE(lock), kind) && lock_table_put(lock, c->id))
+		stats_count(STAT_locks_unlisted);
+	return c ? as_primitive(c, place) : NULL;
+}

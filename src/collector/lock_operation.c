@@ -1,0 +1,86 @@
+/*
+ * lock_operation.c - what every sample of a lock operation has in common.
+ *
+ * No Python code runs in here, nothing is made that the garbage collector knows of, no log
+ * line is written.
+ */
+#include <config.h>
+
+#include "collector/lock_operation.h"
+
+#include "collector/code_table.h"
+#include "collector/lock_naming.h"
+#include "collector/lock_sample.h"
+#include "collector/thread_name.h"
+#include "runtime/error.h"
+#include "runtime/stats.h"
+
+static void walk(struct operation *op)
+{
+	size_t total, depth = py_frames_walk(op->tstate, op->frames, lock_sampler.max_frames, &total);
+	op->stack = (struct raw_stack){.frames = op->frames, .depth = depth, .omitted = total - depth};
+}
+
+static void find_class(struct operation *op)
+{
+	const struct lock_call *call = op->call;
+	const struct lock_place place = {op->tstate, op->frames, op->stack.depth, &op->use};
+	bool is_rlock = call->method->kind == LOCK_KIND_RLOCK;
+	if (primitives_classify(op->frames, op->stack.depth, (uintptr_t)call->lock, is_rlock, &op->use) == PRIMITIVE_INNER)
+		return;
+	struct lock_class *c = lock_naming_class(call->lock, call->method->kind, &place);
+	op->lock_class = c && !c->is_excluded ? c : NULL;
+}
+
+/* Frames of the standard library that only pass the operation on are not where it happened. */
+static void skip_frames(struct operation *op)
+{
+	size_t n = op->use.skip < op->stack.depth ? op->use.skip : 0;
+	op->stack.frames += n;
+	op->stack.depth -= n;
+	op->stack.hash = raw_stack_hash(op->stack.frames, op->stack.depth);
+}
+
+void operation_look_around(struct operation *op, struct thread *thread, const struct lock_call *call)
+{
+	op->call = call;
+	op->thread = thread;
+	op->tstate = PyThreadState_Get();
+	op->lock_class = NULL;
+	walk(op);
+	find_class(op);
+	if (!op->lock_class)
+		return;
+	skip_frames(op);
+	thread_name_refresh(thread);
+}
+
+bool operation_find_row(struct operation *op, enum lock_event event, struct sample_row *row)
+{
+	const struct label_set *labels = &op->lock_class->labels[event];
+	int error = sample_cache_find(&op->thread->cache, &op->stack, labels, code_table_resolve, row);
+	if (error == ERR_LIMIT) {
+		thread_drain(op->thread);
+		error = sample_cache_find(&op->thread->cache, &op->stack, labels, code_table_resolve, row);
+	}
+	return !error;
+}
+
+void operation_add(struct operation *op, enum lock_event event, const struct sample_row *row,
+		   const double values[SAMPLE_TYPES])
+{
+	struct sample_row found;
+	stats_count(STAT_samples);
+	if (row && sample_cache_add(&op->thread->cache, *row, values))
+		return;
+	for (int tries = 0; tries < 3; tries++)
+		if (operation_find_row(op, event, &found) && sample_cache_add(&op->thread->cache, found, values))
+			return;
+	stats_count(STAT_samples_dropped);
+}
+
+double operation_ns(int64_t begin_ns, int64_t end_ns)
+{
+	int64_t ns = end_ns - begin_ns;
+	return ns > lock_sampler.clock_cost_ns ? (double)(ns - lock_sampler.clock_cost_ns) : 0;
+}

@@ -1,0 +1,277 @@
+/*
+ * lock_sample.c - what is done for an operation that is sampled or finds its lock taken.
+ *
+ *     stack and names   while the lock is not yet held
+ *     clock, original, clock
+ *     a few stores      into the thread's own cache
+ *
+ * While the original runs (it may release the GIL, and run
+ * signal handlers) the thread samples again as usual: all we keep stands on its C stack.
+ */
+#include <config.h>
+
+#include "collector/lock_sample.h"
+
+#include "collector/holds.h"
+#include "collector/lock_class.h"
+#include "collector/lock_hooks.h"
+#include "collector/lock_operation.h"
+#include "collector/sampling.h"
+#include "collector/semaphore.h"
+#include "runtime/clocks.h"
+#include "runtime/stats.h"
+
+struct lock_sampler lock_sampler;
+
+static bool is_running(void)
+{
+	return __atomic_load_n(&lock_sampler.is_running, __ATOMIC_RELAXED);
+}
+
+/* The calling thread, if a sample may be taken here and now. */
+static struct thread *sampling_thread(void)
+{
+	struct thread *thread = is_running() ? thread_self() : NULL;
+	if (!thread || thread->is_sampling) {
+		if (thread_hot.countdown <= 0)
+			thread_hot.countdown = 1;	/* the next operation asks again */
+		return NULL;
+	}
+	return thread;
+}
+
+/* ---- acquire --------------------------------------------------------------------------- */
+
+static bool says_not_blocking(const struct lock_call *call)
+{
+	PyObject *blocking = NULL;
+	if (call->convention == CALL_VARARGS_KEYWORDS) {
+		if (call->args && PyTuple_Size(call->args) > 0)
+			blocking = PyTuple_GetItem(call->args, 0);
+	} else if (call->convention == CALL_FASTCALL_KEYWORDS && call->n > 0) {
+		blocking = call->vector[0];
+	}
+	return blocking == Py_False || (blocking && PyLong_CheckExact(blocking) && PyLong_AsLong(blocking) == 0);
+}
+
+static bool timeout_was_given(const struct lock_call *call)
+{
+	if (call->convention == CALL_VARARGS_KEYWORDS)
+		return (call->args && PyTuple_Size(call->args) > 1) || (call->keywords && PyDict_Size(call->keywords) > 0);
+	return call->n > 1 || (call->keywords && PyTuple_Size(call->keywords) > 0);
+}
+
+/* A call refused before it tried (wrong arguments) is no attempt; one broken off by a signal handler is. */
+static bool was_attempted(PyObject *result)
+{
+	return result || !(PyErr_ExceptionMatches(PyExc_TypeError) || PyErr_ExceptionMatches(PyExc_ValueError) ||
+			   PyErr_ExceptionMatches(PyExc_OverflowError));
+}
+
+static enum lock_event failure_of(const struct lock_call *call, PyObject *result, double wait_ns)
+{
+	if (!result)
+		return LOCK_EVENT_INTERRUPTED;
+	/* acquire(blocking=False) names its argument: what took next to no time did not wait */
+	if (says_not_blocking(call) || !timeout_was_given(call) || wait_ns < 1000)
+		return LOCK_EVENT_WOULD_BLOCK;
+	return LOCK_EVENT_TIMEOUT;
+}
+
+static void begin_hold(const struct operation *op, int64_t now_ns, double weight)
+{
+	struct hold stale, hold = {
+		.key = (uintptr_t)op->call->lock, .thread = op->thread->ident,
+		.acquired_ns = now_ns, .weight = weight,
+	};
+	/* a lock is held once: what is still noted was released where we could not see it */
+	if (holds_maybe(op->call->lock) && holds_end(hold.key, 0, true, &stale))
+		stats_count(STAT_holds_lost);
+	if (holds_begin(&hold))
+		stats_count(STAT_holds_dropped);
+}
+
+struct attempt {
+	bool is_drawn, is_contended, is_reentry;
+	double weight;			/* of a drawn one */
+	int64_t begin_ns, end_ns;
+	PyObject *result;
+};
+
+/* Does it count, and for how many? */
+static bool is_kept(struct operation *op, struct attempt *a)
+{
+	int64_t wait_ns = a->end_ns - a->begin_ns;
+	if (!a->is_contended) {
+		stats_count(STAT_uncontended_sampled);
+		return true;
+	}
+	stats_count(STAT_contended);
+	lock_class_count_wait(op->lock_class, wait_ns);
+	return sampling_keep_wait(op->thread, wait_ns, &a->weight);
+}
+
+static enum lock_event event_of(const struct operation *op, const struct attempt *a, double wait_ns)
+{
+	if (!a->result || a->result == Py_False)
+		return failure_of(op->call, a->result, wait_ns);
+	return a->is_reentry ? LOCK_EVENT_REENTRY : LOCK_EVENT_PLAIN;
+}
+
+static void record_attempt(struct operation *op, struct attempt *a, const struct sample_row *row)
+{
+	double wait_ns = operation_ns(a->begin_ns, a->end_ns);
+	enum lock_event event = event_of(op, a, wait_ns);
+	bool has_it = event == LOCK_EVENT_PLAIN || event == LOCK_EVENT_REENTRY;
+	double values[SAMPLE_TYPES] = {
+		[SAMPLE_LOCK_ACQUIRE_WAIT] = wait_ns * a->weight,
+		[SAMPLE_LOCK_ACQUIRE] = has_it ? a->weight : 0,
+		[SAMPLE_LOCK_ACQUIRE_FAILED] = has_it ? 0 : a->weight,
+		[SAMPLE_LOCK_CONTENDED] = a->is_contended ? a->weight : 0,
+	};
+	if (event == LOCK_EVENT_PLAIN)
+		begin_hold(op, a->end_ns, a->weight);
+	operation_add(op, event, event == LOCK_EVENT_PLAIN ? row : NULL, values);
+	if (has_it)
+		lock_class_count_acquires(op->lock_class, a->weight);
+	else
+		stats_count(STAT_failed_acquires);
+}
+
+/* The original, timed; meanwhile the thread samples as usual. */
+static void run_attempt(struct operation *op, struct attempt *a)
+{
+	op->thread->is_sampling = false;
+	a->begin_ns = clock_now_ns();
+	a->result = lock_call_original(op->call);
+	a->end_ns = clock_now_ns();
+	op->thread->is_sampling = true;
+}
+
+/* Which of a semaphore's or of the user's own operations was it?  a->result may be an exception. */
+static void record(struct operation *op, struct attempt *a, const struct sample_row *row)
+{
+	bool is_kept_now = was_attempted(a->result) && is_kept(op, a);
+	switch (op->use.role) {
+	case PRIMITIVE_SEMAPHORE_ACQUIRE:
+		if (is_kept_now && a->result == Py_True)
+			semaphore_begin(op, a->begin_ns, a->weight);
+		break;
+	case PRIMITIVE_SEMAPHORE_WAIT:
+		semaphore_waited(op, a->begin_ns, is_kept_now ? a->weight : 0);
+		break;
+	case PRIMITIVE_SEMAPHORE_RELEASE:
+		break;
+	default:
+		if (is_kept_now)
+			record_attempt(op, a, row);
+	}
+}
+
+static PyObject *acquire_sampled(struct thread *thread, const struct lock_call *call, struct attempt *a)
+{
+	struct operation op;
+	struct sample_row row;
+	int64_t started_ns = a->is_drawn ? clock_now_ns() : 0;
+
+	thread->is_sampling = true;
+	operation_look_around(&op, thread, call);
+	/* a long wait may be looked up when it is over: most short ones are not kept */
+	bool is_found = op.lock_class && (a->is_drawn || !lock_sampler.thins_waits) && !a->is_reentry &&
+			operation_find_row(&op, LOCK_EVENT_PLAIN, &row);
+	run_attempt(&op, a);
+	if (op.lock_class && is_running())
+		record(&op, a, is_found ? &row : NULL);
+	if (a->is_drawn)
+		sampling_account(thread, a->begin_ns - started_ns, a->end_ns);
+	thread->is_sampling = false;
+	return a->result;
+}
+
+PyObject *lock_acquire_slow(const struct lock_call *call)
+{
+	struct thread *thread = sampling_thread();
+	if (!thread)
+		return lock_call_original(call);
+	struct attempt a = {.is_drawn = sampling_draw(thread, &a.weight)};
+	if (call->method->kind == LOCK_KIND_RLOCK) {
+		uintptr_t owner = rlock_owner(call->lock);
+		a.is_reentry = owner == thread->ident;
+		a.is_contended = owner && !a.is_reentry;
+	} else {
+		a.is_contended = lock_state(call->lock);
+	}
+	if (!a.is_drawn && !a.is_contended)
+		return lock_call_original(call);
+	return acquire_sampled(thread, call, &a);
+}
+
+/* ---- release --------------------------------------------------------------------------- */
+
+static void record_release(struct thread *thread, const struct lock_call *call, const struct hold *hold, int64_t now_ns)
+{
+	struct operation op;
+	operation_look_around(&op, thread, call);
+	if (!op.lock_class)
+		return;
+	double hold_ns = operation_ns(hold->acquired_ns, now_ns) * hold->weight;
+	double values[SAMPLE_TYPES] = {
+		[SAMPLE_LOCK_RELEASE_HOLD] = hold_ns,
+		[SAMPLE_LOCK_RELEASE] = hold->weight,
+	};
+	operation_add(&op, LOCK_EVENT_PLAIN, NULL, values);
+	lock_class_count_hold(op.lock_class, hold_ns);
+}
+
+static bool still_holds(const struct thread *thread, const struct lock_call *call)
+{
+	return call->method->kind == LOCK_KIND_RLOCK && rlock_owner(call->lock) == thread->ident;
+}
+
+static PyObject *release_lock(struct thread *thread, const struct lock_call *call)
+{
+	struct hold hold;
+	int64_t now_ns = clock_now_ns();
+	PyObject *result = lock_call_original(call);
+	if (!result || still_holds(thread, call) || !holds_end((uintptr_t)call->lock, 0, true, &hold))
+		return result;
+	thread->is_sampling = true;
+	record_release(thread, call, &hold, now_ns);
+	if (hold.weight > 1)
+		sampling_account(thread, clock_now_ns() - now_ns, now_ns);
+	thread->is_sampling = false;
+	return result;
+}
+
+/* The lock is inside a semaphore: the end of its acquire, of a release, or of neither. */
+static PyObject *release_semaphore(struct thread *thread, const struct lock_call *call)
+{
+	struct operation op;
+	int64_t now_ns = clock_now_ns();
+	PyObject *result = lock_call_original(call);
+	thread->is_sampling = true;
+	operation_look_around(&op, thread, call);
+	if (op.use.role == PRIMITIVE_SEMAPHORE_ACQUIRE)
+		semaphore_acquire_ends(&op, result, now_ns);
+	else if (op.use.role == PRIMITIVE_SEMAPHORE_RELEASE)
+		semaphore_release_ends(&op, result, now_ns);
+	thread->is_sampling = false;
+	return result;
+}
+
+PyObject *lock_release_slow(const struct lock_call *call)
+{
+	struct thread *thread = sampling_thread();
+	unsigned tags = thread ? holds_tags(call->lock) : 0;
+	if (tags & 1u << HOLD_OF_LOCK)
+		return release_lock(thread, call);
+	if (tags)
+		return release_semaphore(thread, call);
+	return lock_call_original(call);
+}
+
+PyObject *lock_reset_slow(const struct lock_call *call)
+{
+	holds_drop(call->lock);
+	return lock_call_original(call);
+}

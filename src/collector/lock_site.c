@@ -1,0 +1,177 @@
+/*
+ * lock_site.c - a tree of creation stacks, kept in one hash table.
+ *
+ * A node is (parent node, code, instruction, kind); its value is a class, or "look at the
+ * next frame as well".  The root's children are the frames that make locks themselves.
+ * Code objects in it are kept alive for good: their number is bounded by the table.
+ *
+ * Locking: sites_lock (LOCK_RANK_SITES) guards adding nodes.  They are read without it: a
+ *          slot's value is stored last (release) and never changes but from one class to
+ *          its successor.
+ * Fork:    the child keeps the tree.
+ */
+#include <config.h>
+
+#include <Python.h>
+
+#include "collector/lock_site.h"
+
+#include <sys/mman.h>
+
+#include "collector/lock_exclude.h"
+#include "collector/lock_name.h"
+#include "collector/lock_table.h"
+#include "runtime/mutex.h"
+
+enum {
+	SLOTS = 1 << 17,
+	NODES_MAX = SLOTS / 2,
+	STACK_MAX = 16,		/* frames a name may depend on */
+	DEEPER = UINT32_MAX,	/* a value: the next frame decides */
+};
+
+struct node {
+	uintptr_t code;
+	uint32_t instruction;
+	uint32_t parent;	/* slot + 1, or 0; the kind in the upper bits */
+	uint32_t value;		/* class id, DEEPER, or 0 for an empty slot */
+};
+
+static struct mutex sites_lock = MUTEX_INITIALIZER(LOCK_RANK_SITES);
+static struct node *nodes;	/* 3 MiB of address space, touched as used */
+static uint32_t n_nodes;
+
+/* Where this thread last made a lock of each kind: a loop that makes many finds it here. */
+static __thread struct last_site {
+	uintptr_t code, instruction;	/* py_frames_mark() */
+	uint32_t class_id;
+} last_sites[LOCK_KINDS] SNECK_TLS;
+
+static uint32_t node_parent(uint32_t parent, enum lock_kind kind)
+{
+	return parent | (uint32_t)kind << 24;
+}
+
+/* The slot of the node, or the empty one where it would stand. */
+static uint32_t node_slot(uint32_t parent, const struct raw_frame *frame)
+{
+	uint64_t hash = (frame->code >> 4 ^ (uint64_t)frame->instruction << 40 ^ parent) * 0x9e3779b97f4a7c15;
+	for (uint32_t i = hash >> 40;; i++) {
+		const struct node *node = &nodes[i % SLOTS];
+		uint32_t value = __atomic_load_n(&node->value, __ATOMIC_ACQUIRE);
+		if (!value || (node->code == frame->code && node->instruction == frame->instruction &&
+			       node->parent == parent))
+			return i % SLOTS;
+	}
+}
+
+/*
+ * Follow the stack down the tree as far as it is known: its class id, or 0; *used frames
+ * were looked at.
+ */
+static uint32_t tree_find(const struct raw_frame *frames, size_t depth, enum lock_kind kind)
+{
+	uint32_t parent = 0;
+	for (size_t i = 0; i < depth; i++) {
+		uint32_t slot = node_slot(node_parent(parent, kind), &frames[i]);
+		uint32_t value = __atomic_load_n(&nodes[slot].value, __ATOMIC_ACQUIRE);
+		if (value != DEEPER)
+			return value;
+		parent = slot + 1;
+	}
+	return 0;
+}
+
+static uint32_t node_add(uint32_t parent, const struct raw_frame *frame, uint32_t value)
+{
+	uint32_t slot = node_slot(parent, frame);
+	struct node *node = &nodes[slot];
+	if (!node->value) {
+		Py_IncRef((PyObject *)frame->code);
+		node->code = frame->code;
+		node->instruction = (uint32_t)frame->instruction;
+		node->parent = parent;
+		n_nodes++;
+	}
+	__atomic_store_n(&node->value, value, __ATOMIC_RELEASE);
+	return slot;
+}
+
+static void tree_add(const struct raw_frame *frames, size_t used, enum lock_kind kind, uint32_t class_id)
+{
+	mutex_lock(&sites_lock);
+	uint32_t parent = 0;
+	for (size_t i = 0; i < used && n_nodes < NODES_MAX; i++)
+		parent = node_add(node_parent(parent, kind), &frames[i], i + 1 < used ? (uint32_t)DEEPER : class_id) + 1;
+	mutex_unlock(&sites_lock);
+}
+
+static bool is_ready(void)
+{
+	if (__atomic_load_n(&nodes, __ATOMIC_ACQUIRE))
+		return true;
+	mutex_lock(&sites_lock);
+	if (!nodes) {
+		void *memory = mmap(NULL, SLOTS * sizeof(*nodes), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		if (memory != MAP_FAILED)
+			__atomic_store_n(&nodes, memory, __ATOMIC_RELEASE);
+	}
+	mutex_unlock(&sites_lock);
+	return nodes;
+}
+
+static uint32_t class_of_new_site(const void *tstate, enum lock_kind kind)
+{
+	struct raw_frame frames[STACK_MAX];
+	size_t total, depth = py_frames_walk(tstate, frames, STACK_MAX, &total);
+	uint32_t id = tree_find(frames, depth, kind);
+	struct lock_name name;
+	if (id || !depth)
+		return id;
+	lock_name_from_creation(tstate, frames, depth, &name);
+	struct lock_class *c = lock_class_named(lock_kind_name(kind), &name, lock_exclude_frame(tstate, name.place));
+	if (!c)
+		return LOCK_CLASS_NONE;
+	tree_add(frames, name.frames_used ? name.frames_used : 1, kind, c->id);
+	return c->id;
+}
+
+static __attribute__((noinline)) uint32_t find_class(const void *tstate, enum lock_kind kind, uintptr_t code,
+						     uintptr_t instruction)
+{
+	struct raw_frame leaf;
+	if (!is_ready() || !py_frames_leaf(tstate, &leaf))
+		return LOCK_CLASS_NONE;
+	uint32_t id = tree_find(&leaf, 1, kind);
+	if (!id)
+		return class_of_new_site(tstate, kind);
+	/* one frame told it, and it is the one that was marked: a tag apart, in 3.14 and later */
+	if ((code & ~(uintptr_t)3) == leaf.code)
+		last_sites[kind] = (struct last_site){code, instruction, id};
+	return id;
+}
+
+uint32_t lock_site_class(const void *tstate, enum lock_kind kind)
+{
+	uintptr_t code, instruction;
+	py_frames_mark(tstate, &code, &instruction);
+	const struct last_site *last = &last_sites[kind];
+	if (code && code == last->code && instruction == last->instruction)
+		return last->class_id;
+	return find_class(tstate, kind, code, instruction);
+}
+
+void lock_site_prefork(void)
+{
+	mutex_lock(&sites_lock);
+}
+
+void lock_site_postfork_parent(void)
+{
+	mutex_unlock(&sites_lock);
+}
+
+void lock_site_postfork_child(void)
+{
+	mutex_postfork_child(&sites_lock);
+}

@@ -1,0 +1,157 @@
+/*
+ * lock_table.c - levels of buckets, each bucket a cache line of eight slots.
+ *
+ * A slot is one word: the lock's address, 16-byte aligned and below 2^48, in its upper 44
+ * bits, its class in the lower 20; 0 is empty.  An address has one bucket in each level and
+ * stands in at most one slot anywhere.  When its buckets are full in every level, a new
+ * level as large as all before is added: nothing ever moves, so readers need no lock.
+ *
+ *     operation          may meet             why it is safe
+ *     put (store w)      put of another lock  only from interpreters with a GIL each; one of
+ *                                             the two may be lost, then its lock is met as an
+ *                                             unknown one: an atomic exchange at each creation
+ *                                             (5 ns of 45) is not worth that
+ *     get                put, remove          the asker keeps its own lock alive
+ *     remove (store 0)   put of another lock  the slot is empty only afterwards
+ *     new level          all                  levels are appended, under the mutex, and
+ *                                             published by n_levels (release)
+ *
+ * Locking: grow_lock (LOCK_RANK_CLASSES) guards adding a level.
+ */
+#include <config.h>
+
+#include "collector/lock_table.h"
+
+#include <stdbool.h>
+#include <sys/mman.h>
+
+#include "runtime/error.h"
+#include "runtime/mutex.h"
+
+enum {
+	CLASS_BITS = 20,
+	ALIGN_BITS = 4,
+	SLOTS = 8,
+	FIRST_LEVEL_BITS = 8,	/* 256 buckets, 16 KiB */
+	LEVELS_MAX = 20,	/* 2^27 buckets in the last one */
+};
+
+struct bucket {
+	uint64_t slots[SLOTS];
+};
+
+static struct level {
+	struct bucket *buckets;
+	unsigned bits;
+} levels[LEVELS_MAX];
+static unsigned n_levels;
+static struct mutex grow_lock = MUTEX_INITIALIZER(LOCK_RANK_CLASSES);
+
+/* 0 if the address does not fit a slot. */
+static uint64_t slot_key(const void *lock)
+{
+	uint64_t address = (uintptr_t)lock;
+	return address & 0xf || address >> 48 ? 0 : address >> ALIGN_BITS << CLASS_BITS;
+}
+
+static struct bucket *bucket_of(const struct level *level, uint64_t key)
+{
+	return &level->buckets[(key >> CLASS_BITS) * 0x9e3779b97f4a7c15 >> (64 - level->bits)];
+}
+
+/* Appended behind `seen` levels, unless another thread was faster. */
+static int add_level(unsigned seen)
+{
+	int error = OK;
+	mutex_lock(&grow_lock);
+	if (seen == LEVELS_MAX) {
+		error = ERR_LIMIT;
+	} else if (n_levels == seen) {
+		unsigned bits = seen < 2 ? FIRST_LEVEL_BITS : levels[seen - 1].bits + 1;
+		void *buckets = mmap(NULL, sizeof(struct bucket) << bits, PROT_READ | PROT_WRITE,
+				     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		if (buckets == MAP_FAILED) {
+			error = ERR_NOMEM;
+		} else {
+			levels[seen] = (struct level){buckets, bits};
+			__atomic_store_n(&n_levels, seen + 1, __ATOMIC_RELEASE);
+		}
+	}
+	mutex_unlock(&grow_lock);
+	return error;
+}
+
+static bool bucket_put(struct bucket *bucket, uint64_t word)
+{
+	for (unsigned i = 0; i < SLOTS; i++)
+		if (!__atomic_load_n(&bucket->slots[i], __ATOMIC_RELAXED)) {
+			__atomic_store_n(&bucket->slots[i], word, __ATOMIC_RELAXED);
+			return true;
+		}
+	return false;
+}
+
+int lock_table_put(const void *lock, uint32_t class_id)
+{
+	uint64_t key = slot_key(lock);
+	if (!key || class_id > LOCK_CLASS_ID_MAX)
+		return ERR_LIMIT;
+	for (;;) {
+		unsigned n = __atomic_load_n(&n_levels, __ATOMIC_ACQUIRE);
+		for (unsigned i = n; i-- > 0;)
+			if (bucket_put(bucket_of(&levels[i], key), key | class_id))
+				return OK;
+		int error = add_level(n);
+		if (error)
+			return error;
+	}
+}
+
+static uint64_t *slot_find(const void *lock)
+{
+	uint64_t key = slot_key(lock);
+	unsigned n = key ? __atomic_load_n(&n_levels, __ATOMIC_ACQUIRE) : 0;
+	for (unsigned i = n; i-- > 0;) {
+		struct bucket *bucket = bucket_of(&levels[i], key);
+		for (unsigned j = 0; j < SLOTS; j++)
+			if ((__atomic_load_n(&bucket->slots[j], __ATOMIC_RELAXED) ^ key) >> CLASS_BITS == 0)
+				return &bucket->slots[j];
+	}
+	return NULL;
+}
+
+uint32_t lock_table_get(const void *lock)
+{
+	uint64_t *slot = slot_find(lock);
+	return slot ? __atomic_load_n(slot, __ATOMIC_RELAXED) & LOCK_CLASS_ID_MAX : LOCK_CLASS_NONE;
+}
+
+uint32_t lock_table_remove(const void *lock)
+{
+	uint64_t *slot = slot_find(lock);
+	if (!slot)
+		return LOCK_CLASS_NONE;
+	uint32_t class_id = __atomic_load_n(slot, __ATOMIC_RELAXED) & LOCK_CLASS_ID_MAX;
+	__atomic_store_n(slot, 0, __ATOMIC_RELAXED);
+	return class_id;
+}
+
+void lock_table_clear(void)
+{
+	/* the pages read as zero again; a reader that is late finds nothing, not a fault */
+	for (unsigned i = 0; i < __atomic_load_n(&n_levels, __ATOMIC_ACQUIRE); i++)
+		madvise(levels[i].buckets, sizeof(struct bucket) << levels[i].bits, MADV_DONTNEED);
+}
+
+size_t lock_table_bytes(void)
+{
+	size_t bytes = 0;
+	for (unsigned i = 0; i < __atomic_load_n(&n_levels, __ATOMIC_ACQUIRE); i++)
+		bytes += sizeof(struct bucket) << levels[i].bits;
+	return bytes;
+}
+
+void lock_table_postfork_child(void)
+{
+	mutex_postfork_child(&grow_lock);
+}

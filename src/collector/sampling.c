@@ -1,0 +1,98 @@
+/*
+ * sampling.c - random distances and a budget.
+ *
+ * A distance is drawn with the mean in force; the operation it ends at counts for that
+ * mean.  Changing the mean between two draws does not bias the sum: each operation is still
+ * met with a probability that was fixed before it, and weighted by its inverse.
+ *
+ * The budget: a thread adds up what its samples cost over a window of its own wall time.
+ * Over the budget, the mean doubles until it fits; below half of it, it halves, down to the
+ * one asked for.
+ */
+#include <config.h>
+
+#include "collector/sampling.h"
+
+#include "runtime/stats.h"
+
+static const int64_t window_ns = 1000000;	/* 1 ms: a burst is noticed before it has cost much */
+static const double thinning_max = 1 << 20;
+
+static struct sampling settings;
+static unsigned generation = 1;
+
+void sampling_set(const struct sampling *sampling)
+{
+	settings = *sampling;
+	__atomic_add_fetch(&generation, 1, __ATOMIC_RELEASE);
+	threads_reset_countdowns();
+}
+
+static void draw_distance(struct thread *thread)
+{
+	if (settings.capture_pct <= 0) {
+		thread->hot->countdown = INT64_MAX;
+		return;
+	}
+	thread->mean_distance = 100 / settings.capture_pct * thread->thinning;
+	thread->hot->countdown = rng_geometric(&thread->rng, thread->mean_distance);
+}
+
+static void join_generation(struct thread *thread)
+{
+	thread->sampling_generation = __atomic_load_n(&generation, __ATOMIC_ACQUIRE);
+	thread->thinning = 1;
+	thread->window_start_ns = thread->window_cost_ns = 0;
+	draw_distance(thread);
+	thread->hot->countdown--;	/* this operation is the first trial */
+}
+
+bool sampling_draw(struct thread *thread, double *weight)
+{
+	if (thread->sampling_generation != __atomic_load_n(&generation, __ATOMIC_ACQUIRE))
+		join_generation(thread);
+	if (thread->hot->countdown > 0)
+		return false;
+	*weight = thread->mean_distance;
+	draw_distance(thread);
+	return true;
+}
+
+bool sampling_keep_wait(struct thread *thread, int64_t wait_ns, double *weight)
+{
+	*weight = 1;
+	if (wait_ns >= settings.thinning_ns)
+		return true;
+	/* a wait of no length still stands for something: at least one in a thousand is kept */
+	double keep = (double)wait_ns / (double)settings.thinning_ns;
+	if (keep < 0.001)
+		keep = 0.001;
+	*weight = 1 / keep;
+	return rng_uniform(&thread->rng) <= keep;
+}
+
+static void close_window(struct thread *thread, int64_t elapsed_ns)
+{
+	double used_pct = 100.0 * (double)thread->window_cost_ns / (double)elapsed_ns;
+	if (used_pct > settings.budget_pct && thread->thinning < thinning_max) {
+		for (; used_pct > settings.budget_pct; used_pct /= 2)
+			thread->thinning *= 2;
+		stats_count(STAT_budget_exceeded);
+	} else if (used_pct < settings.budget_pct / 2 && thread->thinning > 1) {
+		thread->thinning /= 2;
+	}
+}
+
+void sampling_account(struct thread *thread, int64_t cost_ns, int64_t now_ns)
+{
+	if (settings.budget_pct <= 0)
+		return;
+	thread->window_cost_ns += cost_ns;
+	int64_t elapsed_ns = now_ns - thread->window_start_ns;
+	if (elapsed_ns < window_ns)
+		return;
+	if (thread->window_start_ns)
+		close_window(thread, elapsed_ns);
+	thread->window_start_ns = now_ns;
+	thread->window_cost_ns = 0;
+}

@@ -1,0 +1,38 @@
+/*
+ * sampling.h - which operations are sampled, and how many each of them stands for.
+ *
+ * Uncontended ones: at random, geometric distances, one in `mean` of them; each stands for
+ * the mean its distance was drawn with.  Contended ones: all are timed; the stack of a short
+ * wait is kept with a probability, and stands for its inverse.  Both are unbiased.
+ */
+#ifndef SNECK_COLLECTOR_SAMPLING_H
+#define SNECK_COLLECTOR_SAMPLING_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "runtime/threads.h"
+
+struct sampling {
+	double capture_pct;	/* 0-100: upper limit, of uncontended operations */
+	double budget_pct;	/* of a thread's time; 0: no limit */
+	int64_t thinning_ns;	/* waits at least this long are kept for certain; 0: all are */
+};
+
+/* New settings; every thread draws anew. */
+void sampling_set(const struct sampling *sampling);
+
+/*
+ * The calling thread's countdown has run out, or it took the slow path for another reason:
+ * is this uncontended operation to be sampled?  Draws the next distance where one is due.
+ * *weight: operations it stands for.
+ */
+bool sampling_draw(struct thread *thread, double *weight);
+
+/* Keep the stack of a contended operation that waited so long?  *weight as above. */
+bool sampling_keep_wait(struct thread *thread, int64_t wait_ns, double *weight);
+
+/* What a sample has just cost the thread: keeps it in its budget.  now_ns: monotonic. */
+void sampling_account(struct thread *thread, int64_t cost_ns, int64_t now_ns);
+
+#endif

@@ -1,0 +1,137 @@
+/*
+ * semaphore.c - what a semaphore's user did, from what its inner lock was used for.
+ *
+ *     acquire():  inner lock taken   an acquire is under way: noted under SEMAPHORE_BEING_ACQUIRED
+ *                 (waits, perhaps)   noted likewise, with the weight of a contended one
+ *                 inner lock freed   it ended: got a permit, or not
+ *     release():  inner lock freed   a permit is back: ends a hold, the thread's own or the oldest
+ *
+ * Whether a permit was got is in acquire()'s local `rc`, the same in every version.
+ */
+#include <config.h>
+
+#include "collector/semaphore.h"
+
+#include "collector/holds.h"
+#include "collector/lock_search.h"
+#include "collector/py_symbols.h"
+#include "runtime/stats.h"
+
+static uintptr_t key_of(const void *inner, enum hold_tag tag)
+{
+	return (uintptr_t)inner | tag;
+}
+
+static void begin(const void *inner, enum hold_tag tag, const struct operation *op, int64_t ns, double weight,
+		  bool is_contended)
+{
+	struct hold hold = {
+		.key = key_of(inner, tag), .thread = op->thread->ident,
+		.acquired_ns = ns, .weight = weight, .is_contended = is_contended,
+	};
+	if (holds_begin(&hold))
+		stats_count(STAT_holds_dropped);
+}
+
+void semaphore_begin(const struct operation *op, int64_t begin_ns, double weight)
+{
+	struct hold stale;
+	/* left by an acquire whose end was not seen */
+	holds_end(key_of(op->call->lock, SEMAPHORE_BEING_ACQUIRED), op->thread->ident, false, &stale);
+	begin(op->call->lock, SEMAPHORE_BEING_ACQUIRED, op, begin_ns, weight, false);
+}
+
+/* An attribute of an object whose class is the standard library's.  New reference, or NULL. */
+static PyObject *plain_attribute(PyObject *object, const char *name)
+{
+	PyObject *key = object && py_symbols._PyObject_GenericGetAttrWithDict ? PyUnicode_FromString(name) : NULL;
+	PyObject *value = key ? py_symbols._PyObject_GenericGetAttrWithDict(object, key, NULL, 1) : NULL;
+	Py_XDECREF(key);
+	return value;
+}
+
+/* The lock inside the condition inside the semaphore; borrowed, the semaphore keeps it. */
+static PyObject *inner_lock(const struct operation *op)
+{
+	PyObject *semaphore = lock_search_first_argument(op->tstate, op->use.owner_frame);
+	PyObject *condition = plain_attribute(semaphore, "_cond");
+	PyObject *lock = plain_attribute(condition, "_lock");
+	Py_XDECREF(condition);
+	Py_XDECREF(lock);
+	return lock;
+}
+
+void semaphore_waited(const struct operation *op, int64_t begin_ns, double weight)
+{
+	struct hold before;
+	PyObject *inner = inner_lock(op);
+	if (!inner)
+		return;
+	bool is_under_way = holds_end(key_of(inner, SEMAPHORE_BEING_ACQUIRED), op->thread->ident, false, &before);
+	/* it counts as the contended one it is, from its beginning where that was seen */
+	if (is_under_way && before.is_contended)
+		weight = before.weight;
+	if (weight > 0)
+		begin(inner, SEMAPHORE_BEING_ACQUIRED, op, is_under_way ? before.acquired_ns : begin_ns, weight, true);
+}
+
+/* acquire()'s local `rc`.  Where it cannot be read, acquires are believed to succeed. */
+static bool has_permit(const struct operation *op)
+{
+	struct py_frame_variables variables;
+	if (!py_frames_variables(op->tstate, op->use.owner_frame, &variables))
+		return true;
+	for (size_t i = 0; i < variables.n_slots; i++) {
+		uintptr_t name, value = py_frames_variable(&variables, i, &name);
+		if (value && name && !PyUnicode_CompareWithASCIIString((PyObject *)name, "rc"))
+			return (PyObject *)value == Py_True;
+	}
+	return true;
+}
+
+static enum lock_event failure_of(const struct lock_call *call, bool is_contended)
+{
+	PyObject *exception = call->convention == CALL_VARARGS && call->args ? PyTuple_GetItem(call->args, 0) :
+			      call->convention == CALL_FASTCALL && call->n > 0 ? call->vector[0] : Py_None;
+	if (exception && exception != Py_None)
+		return LOCK_EVENT_INTERRUPTED;
+	return is_contended ? LOCK_EVENT_TIMEOUT : LOCK_EVENT_WOULD_BLOCK;
+}
+
+void semaphore_acquire_ends(struct operation *op, PyObject *result, int64_t now_ns)
+{
+	struct hold under_way;
+	uintptr_t key = key_of(op->call->lock, SEMAPHORE_BEING_ACQUIRED);
+	if (!result || !holds_end(key, op->thread->ident, false, &under_way) || !op->lock_class)
+		return;
+	double wait_ns = operation_ns(under_way.acquired_ns, now_ns), weight = under_way.weight;
+	bool has_it = has_permit(op);
+	double values[SAMPLE_TYPES] = {
+		[SAMPLE_LOCK_ACQUIRE_WAIT] = wait_ns * weight,
+		[SAMPLE_LOCK_ACQUIRE] = has_it ? weight : 0,
+		[SAMPLE_LOCK_ACQUIRE_FAILED] = has_it ? 0 : weight,
+		[SAMPLE_LOCK_CONTENDED] = under_way.is_contended ? weight : 0,
+	};
+	if (has_it) {
+		begin(op->call->lock, HOLD_OF_SEMAPHORE, op, now_ns, weight, under_way.is_contended);
+		lock_class_count_acquires(op->lock_class, weight);
+	} else {
+		stats_count(STAT_failed_acquires);
+	}
+	operation_add(op, has_it ? LOCK_EVENT_PLAIN : failure_of(op->call, under_way.is_contended), NULL, values);
+}
+
+void semaphore_release_ends(struct operation *op, PyObject *result, int64_t now_ns)
+{
+	struct hold hold;
+	uintptr_t key = key_of(op->call->lock, HOLD_OF_SEMAPHORE);
+	if (!result || !holds_end(key, op->thread->ident, true, &hold) || !op->lock_class)
+		return;
+	double hold_ns = operation_ns(hold.acquired_ns, now_ns) * hold.weight;
+	double values[SAMPLE_TYPES] = {
+		[SAMPLE_LOCK_RELEASE_HOLD] = hold_ns,
+		[SAMPLE_LOCK_RELEASE] = hold.weight,
+	};
+	operation_add(op, LOCK_EVENT_PLAIN, NULL, values);
+	lock_class_count_hold(op->lock_class, hold_ns);
+}

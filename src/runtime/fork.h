@@ -1,0 +1,30 @@
+/*
+ * fork.h - the one conductor of a fork.
+ *
+ * Each module with locks, threads or per-process state brings three functions; one table,
+ * in lock order, is handed over once; pthread_atfork walks it: prepare downwards, parent
+ * and child upwards.
+ *
+ * prefork: bounded; takes the module's short locks; waits for no network, no thread, no GIL.
+ * postfork_parent: unlocks.  postfork_child: re-initialises; starts no thread, calls no
+ * Python, allocates nothing.
+ */
+#ifndef SNECK_RUNTIME_FORK_H
+#define SNECK_RUNTIME_FORK_H
+
+#include <stddef.h>
+
+struct fork_module {
+	const char *name;
+	void (*prefork)(void);		/* each may be NULL */
+	void (*postfork_parent)(void);
+	void (*postfork_child)(void);
+};
+
+/* Keeps the table.  OK, or ERR_NOMEM.  A second call changes nothing. */
+int fork_init(const struct fork_module *modules, size_t n);
+
+/* How many forks lie between the first process and this one. */
+unsigned fork_generation(void);
+
+#endif

@@ -1,0 +1,68 @@
+/*
+ * threads.h - the threads that take samples: what each keeps for itself, and a list of all.
+ */
+#ifndef SNECK_RUNTIME_THREADS_H
+#define SNECK_RUNTIME_THREADS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "runtime/rng.h"
+#include "runtime/sample_cache.h"
+
+/* What the path that takes no sample reads and writes: nothing but this. */
+struct thread_hot {
+	int64_t countdown;	/* operations until the next sample; 1 in a thread not yet known */
+	uintptr_t ident;	/* pthread_self(); 0 in a thread not yet known */
+};
+
+extern __thread struct thread_hot thread_hot SNECK_TLS __attribute__((visibility("hidden")));
+
+struct thread {
+	struct sample_cache cache;
+	struct rng rng;
+	struct thread_hot *hot;
+	bool is_sampling;		/* our own code runs: nested calls pass straight on */
+
+	/* how often this thread samples; see collector/sampling.c */
+	unsigned sampling_generation;
+	double mean_distance;		/* the one the current countdown was drawn with */
+	double thinning;		/* times the distance asked for, to stay in the budget */
+	int64_t window_start_ns, window_cost_ns;
+
+	/* who it is, for the labels; guarded by cache.lock once listed */
+	uintptr_t ident;
+	long native_id;
+	char name[64];			/* valid UTF-8, "" if unknown */
+	unsigned name_period;		/* period in which threading last told the name */
+	unsigned name_misses;		/* look-ups since that found none */
+
+	struct thread *next, *previous;
+};
+
+int threads_init(void);
+
+/*
+ * The calling thread's, made and listed at its first call.  NULL without memory, or while the
+ * list is being drained: try again at the next operation.
+ */
+struct thread *thread_self(void);
+
+/* Hand the samples of one thread, or of all, to the consumer given by threads_set_consumer(). */
+void thread_drain(struct thread *thread);
+void threads_drain(void);
+void threads_set_consumer(sample_consumer consume);
+
+/* Make every thread draw anew at its next operation. */
+void threads_reset_countdowns(void);
+
+/* How many periods have been drained: a thread looks its name up once in each. */
+unsigned threads_period(void);
+
+size_t threads_count(void);
+
+void threads_prefork(void);
+void threads_postfork_parent(void);
+void threads_postfork_child(void);
+
+#endif

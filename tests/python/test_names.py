@@ -1,0 +1,392 @@
+"""Names of locks: what naming answers for the programs of names_table, without any sampling."""
+
+import _thread
+import argparse
+import contextlib
+import gc
+import logging
+import os
+import queue
+import re
+import subprocess
+import sys
+import threading
+import time
+import types
+import unittest
+import unittest.case
+
+from sneck import _sneck
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import names_table  # noqa: E402
+
+_sneck._name_init()
+
+
+def expectations(source):
+    """[(label, owner or None), ...] as the program's comments say."""
+    expected = []
+    for number, line in enumerate(source.split("\n"), 2):
+        for text in re.findall(r"#: ([^\"]+)", line):
+            names, _, owner = text.partition("@")
+            line_number = 3 if "compile(" in line else number
+            for name in names.split():
+                label = "app.py:%d" % line_number + ("" if name == "-" else ":" + name)
+                expected.append((label, owner.strip() or None))
+    return expected
+
+
+@contextlib.contextmanager
+def naming_locks(record):
+    """Have every lock made meanwhile named; record gets (label, owner)."""
+    names = {"Lock": _sneck._created_lock, "_CRLock": _sneck._created_rlock, "_allocate_lock": _sneck._created_lock}
+    natives = {name: getattr(threading, name) for name in names}
+    _sneck._on_name(lambda label, owner: record.append((label, owner)))
+    try:
+        vars(threading).update(names)
+        yield
+    finally:
+        vars(threading).update(natives)
+        _sneck._on_name(lambda *_: None)
+
+
+def run(source, **names):
+    space = {"__name__": "app", "__builtins__": __builtins__, **names}
+    sys.modules["app"] = type(sys)("app")       # dataclasses look their module up
+    exec(compile(names_table.PREAMBLE + source.lstrip("\n"), "/somewhere/app.py", "exec", dont_inherit=True), space)
+
+
+class Names(unittest.TestCase):
+    maxDiff = None
+
+    def check(self, expected, record):
+        self.assertEqual([label for label, _ in expected], [label for label, _ in record])
+        for (label, owner), (_, found) in zip(expected, record):
+            if owner is not None:
+                self.assertEqual((label, owner), (label, found))
+
+
+class Creation(Names):
+    def test_the_bytecode_names_what_it_stores(self):
+        self.assertGreaterEqual(len(names_table.CREATED), 30)
+        for title, source in names_table.CREATED.items():
+            with self.subTest(title):
+                record = []
+                with naming_locks(record):
+                    run(source)
+                self.check(expectations(source.lstrip("\n")), record)
+
+    def test_no_frame_at_all_is_no_error(self):
+        record = []
+        _sneck._on_name(lambda *name: record.append(name))
+        _thread.start_new_thread(_sneck._created_lock, ())
+        deadline = time.monotonic() + 10
+        while not record and time.monotonic() < deadline:
+            time.sleep(0.001)
+        self.assertEqual(record, [(":0", "")])
+
+
+class Bytecode(unittest.TestCase):
+    GOES_NAMED = 1
+
+    def codes(self, code):
+        yield code
+        for constant in code.co_consts:
+            if isinstance(constant, types.CodeType):
+                yield from self.codes(constant)
+
+    def test_any_instruction_can_be_followed(self):
+        """Whatever it starts from, it ends, and names nothing that is not in the code."""
+        followed = named = 0
+        for module in argparse, queue, threading, logging, unittest.case:
+            with open(module.__file__, encoding="utf-8") as file:
+                whole = compile(file.read(), module.__file__, "exec", dont_inherit=True)
+            for code in self.codes(whole):
+                known = {*code.co_names, *code.co_varnames, *code.co_cellvars, *code.co_freevars, *code.co_consts, None}
+                for byte in range(0, len(code.co_code) + 2, 14):
+                    kind, name = _sneck._follow(code, byte, followed % 4)
+                    self.assertIn(name, known)
+                    followed += 1
+                    named += kind == self.GOES_NAMED
+        self.assertGreater(followed, 3000)
+        self.assertGreater(named, followed // 50)
+
+
+class Search(Names):
+    def test_a_lock_is_found_by_identity(self):
+        for title, source in names_table.FOUND.items():
+            with self.subTest(title):
+                record = []
+                _sneck._on_name(lambda label, owner: record.append((label, owner)))
+                run(source, use=_sneck._used_lock)
+                self.check(expectations(source.lstrip("\n")), record)
+
+    def test_attributes_are_left_alone_if_so_wished(self):
+        class Holder:
+            def __init__(self):
+                self.lock = threading.Lock()
+
+            def look(self):
+                return _sneck._search_name(self.lock, False)[0], _sneck._search_name(self.lock, True)[0]
+        without, with_attributes = Holder().look()
+        self.assertRegex(without, r"^test_names\.py:\d+$")
+        self.assertRegex(with_attributes, r"^test_names\.py:\d+:lock$")
+
+    def test_nothing_of_the_users_runs(self):
+        def abort(*_):
+            os.abort()
+
+        class Meta(type):
+            __getattribute__ = abort
+            lock = property(abort)
+
+        class Descriptor:
+            __get__ = abort
+
+        class Hidden:
+            lock = property(abort)
+            other = Descriptor()
+            __getattribute__ = abort
+            __getattr__ = abort
+            __eq__ = abort
+            __hash__ = abort
+            __len__ = abort
+            __iter__ = abort
+            __bool__ = abort
+            __class__ = property(abort)
+            __dict__ = property(abort)
+
+        class Items(dict):
+            __getitem__ = __iter__ = __len__ = keys = items = values = __contains__ = abort
+
+        class Row(list):
+            __getitem__ = __iter__ = __len__ = __contains__ = abort
+
+        class Holder:
+            def __init__(self):
+                self.lock = threading.Lock()
+
+        pid = os.fork()
+        if pid == 0:
+            first = object.__new__(Hidden)
+            meta = type.__new__(Meta, "Class", (), {})
+            space = {"search": _sneck._search_name, "trap": first, "other": meta}
+            exec(compile("def look(first, meta, items, row, lock_holder):\n"
+                         "    if lock_holder is None:\n"
+                         "        first.lock; first.other; items.keys; meta.lock; trap.lock; other.lock\n"
+                         "    return search(lock_holder.lock)\n", "look.py", "exec"), space)
+            found = space["look"](first, meta, Items(a=1), Row([1]), Holder())
+            os._exit(0 if found[0].endswith(":lock") else 1)
+        self.assertEqual(os.waitpid(pid, 0)[1], 0)
+
+    def test_searching_neither_allocates_nor_collects(self):
+        class Inner:
+            def __init__(self):
+                self.lock = threading.Lock()
+
+        class Outer:
+            __slots__ = ("inner", "unset", "rows")
+
+            def __init__(self):
+                self.inner = Inner()
+                self.rows = [Inner() for _ in range(10)]
+
+            def look(self, lock, rounds):
+                _ = self.inner.lock
+                return _sneck._search_count(lock, rounds)
+        outer, collections = Outer(), []
+        unknown = threading.Lock()
+        outer.look(outer.inner.lock, 1)
+        gc.callbacks.append(lambda phase, info: collections.append(phase))
+        thresholds = gc.get_threshold()
+        try:
+            gc.set_threshold(1)
+            results = [(outer.look(lock, rounds), gc.get_count()[0])
+                       for lock, rounds in ((outer.inner.lock, 0), (outer.inner.lock, 1), (outer.inner.lock, 500))]
+            gc.set_threshold(1 << 30)
+            counts = []
+            for lock, rounds in ((outer.inner.lock, 0), (outer.inner.lock, 1000), (threading.Lock, 1000)):
+                before = gc.get_count()[0]
+                outer.look(lock, rounds)
+                counts.append(gc.get_count()[0] - before)
+            before = len(collections)
+            gc.set_threshold(1)
+            _sneck._search_count(unknown, 1)
+            quiet = len(collections) - before
+        finally:
+            gc.set_threshold(*thresholds)
+            del gc.callbacks[-1]
+        self.assertEqual([r[0] for r in results], [0, 1, 500])
+        self.assertEqual(len(set(counts)), 1, counts)
+        self.assertLessEqual(quiet, 1)
+
+    def test_no_dictionary_is_made_for_an_instance(self):
+        class Plain:
+            def __init__(self):
+                self.lock = threading.Lock()
+                self.a = self.b = self.c = 1
+
+            def look(self):
+                return _sneck._search_name(self.lock)
+        plain = Plain()
+        before = sys.getsizeof(plain), len(gc.get_referents(plain))
+        self.assertRegex(plain.look()[0], ":lock$")
+        self.assertEqual((sys.getsizeof(plain), len(gc.get_referents(plain))), before)
+
+    def test_the_work_is_bounded(self):
+        def look(rows, lock):
+            start = time.perf_counter()
+            name = _sneck._search_name(lock)[0]
+            return name, time.perf_counter() - start
+        rows = [object() for _ in range(1_000_000)]
+        lock = threading.Lock()
+        self.assertRegex(look(rows, lock)[0], ":lock$")
+        seconds = min(_look_for_nothing(rows) for _ in range(5))
+        self.assertLess(seconds, 0.005)
+
+
+def _look_for_nothing(rows):
+    box = [rows, [threading.Lock() for _ in range(3)]]
+    start = time.perf_counter()
+    _sneck._search_name((lambda: box)()[1][2])
+    return time.perf_counter() - start
+
+
+class Probe:
+    """A lock whose operations are classified; as a lock's, they are C functions."""
+
+    acquire = release = __enter__ = __exit__ = _sneck._operated
+    _is_owned = staticmethod(lambda: True)
+    locked = _at_fork_reinit = staticmethod(lambda: False)
+
+
+class RProbe(Probe):
+    acquire = release = __enter__ = __exit__ = _release_save = _acquire_restore = _sneck._operated_rlock
+
+
+@contextlib.contextmanager
+def probes():
+    natives = {name: getattr(threading, name) for name in ("Lock", "RLock", "_allocate_lock")}
+    try:
+        vars(threading).update(Lock=Probe, RLock=RProbe, _allocate_lock=Probe)
+        yield
+    finally:
+        vars(threading).update(natives)
+
+
+QUALIFIED = sys.version_info >= (3, 11)
+
+
+class Primitives(unittest.TestCase):
+    def setUp(self):
+        self.record = []
+        _sneck._on_name(lambda *use: self.record.append(use))
+        self.addCleanup(_sneck._on_name, lambda *_: None)
+
+    def uses(self):
+        """What was told since last asked."""
+        record, self.record = self.record, []
+        return record
+
+    def use(self, role, owner=None, kind=None):
+        """An operation of the calling test's own frame."""
+        function = sys._getframe(1).f_code
+        return role, function.co_qualname if QUALIFIED else function.co_name, owner, kind
+
+    def roles(self):
+        return [use[0] for use in self.uses()]
+
+    def test_a_lock_of_the_users_is_the_users(self):
+        with Probe():
+            pass
+        self.assertEqual(self.uses(), [self.use("none")] * 2)
+
+    def test_a_condition_is_transparent(self):
+        ready = threading.Condition(Probe())
+        with ready:
+            ready.notify()
+        ready.acquire()
+        self.assertEqual(self.uses(), [self.use("transparent", ready, "threading.Condition")] * 2 + [self.use("none")])
+
+    def test_waiting_takes_and_gives_the_users_lock_alone(self):
+        with probes():
+            plain, reentrant = threading.Condition(Probe()), threading.Condition(RProbe())
+            for ready in plain, reentrant:
+                ready.wait()
+                ready.wait(0.001)
+                uses = self.uses()
+                mine = self.use("transparent", ready, "threading.Condition")
+                self.assertEqual([use for use in uses if use[0] != "inner"], [mine] * 4)
+                self.assertEqual([use[0] for use in uses].count("inner"), 4)
+
+    def test_a_semaphore_is_its_own(self):
+        with probes():
+            for slots in threading.Semaphore(1), threading.BoundedSemaphore(1):
+                slots.acquire()
+                self.assertEqual(self.uses(), [self.use("semaphore-acquire", slots, "threading.Semaphore")] * 2)
+                slots.release()
+                kind = "threading." + type(slots).__name__
+                self.assertEqual(self.uses(), [self.use("semaphore-release", slots, kind)] * 2)
+                with slots:
+                    pass
+                self.assertEqual(self.roles(), ["semaphore-acquire"] * 2 + ["semaphore-release"] * 2)
+
+    def test_waiting_for_a_semaphore_is_waiting(self):
+        with probes():
+            slots = threading.Semaphore(0)
+            slots.acquire(timeout=0.001)
+            uses = self.uses()
+            self.assertEqual({use[0] for use in uses}, {"semaphore-acquire", "semaphore-wait", "inner"})
+            self.assertEqual({use[1:] for use in uses if use[0] != "inner"},
+                             {self.use("", slots, "threading.Semaphore")[1:]})
+            self.assertEqual([use[0] for use in uses].count("semaphore-acquire"), 2)
+
+    def test_a_queue_owns_its_lock(self):
+        with probes():
+            jobs = queue.Queue()
+            jobs.put(1)
+            jobs.get()
+            jobs.qsize()
+            jobs.put_nowait(1)
+            self.assertEqual(self.uses(), [self.use("owned", jobs, "queue.Queue")] * 8)
+
+    def test_a_handler_owns_its_lock(self):
+        with probes():
+            handler = logging.StreamHandler(open(os.devnull, "w"))
+            self.uses()
+            handler.acquire()
+            logger = logging.Logger("x")
+            logger.addHandler(handler)
+            self.uses()
+            logger.error("x")
+            uses = [use for use in self.uses() if use[0] != "inner"]
+            self.assertIn(self.use("owned", handler, "logging.Handler"), uses)
+            self.assertEqual({use[1] for use in uses}, {self.use("")[1]})
+            handler.stream.close()
+
+    def test_what_is_inside_is_nobodys_business(self):
+        with probes():
+            done = threading.Event()
+            done.set()
+            done.wait()
+            done.clear()
+            self.assertEqual(set(self.roles()), {"inner"})
+
+    def test_a_context_manager_of_the_librarys_is_transparent(self):
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(Probe())
+        self.assertEqual([use[:2] for use in self.uses()], [self.use("transparent")[:2]] * 2)
+
+    def test_a_module_imported_later_is_met(self):
+        code = ("import sys\nfrom sneck import _sneck\n_sneck._name_init()\nassert 'sched' not in sys.modules\n"
+                "uses = []\n_sneck._on_name(lambda *use: uses.append(use))\n"
+                "import sched\nplan = sched.scheduler()\n"
+                "class Probe:\n    acquire = release = __enter__ = __exit__ = _sneck._operated\n"
+                "plan._lock = Probe()\nplan.empty()\n"
+                "assert uses == [('owned', '<module>', plan, 'sched.scheduler')] * 2, uses\n")
+        subprocess.run([sys.executable, "-c", code], check=True)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,104 @@
+/*
+ * test_holds.c - holds in progress: found by lock and thread, bounded, dropped with the lock.
+ */
+#include <config.h>
+
+#include "collector/holds.h"
+
+#include <pthread.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "runtime/error.h"
+#include "unit.h"
+
+static const uintptr_t lock = 0x7f0000001230;
+
+static void begin(uintptr_t key, uintptr_t thread, int64_t at)
+{
+	ck_assert_int_eq(holds_begin(&(struct hold){.key = key, .thread = thread, .acquired_ns = at, .weight = 2}), OK);
+}
+
+START_TEST(a_hold_is_found_and_ended_once)
+{
+	struct hold hold;
+	ck_assert(!holds_maybe((void *)lock));
+	begin(lock, 1, 10);
+	ck_assert(holds_maybe((void *)lock));
+	ck_assert(holds_find(lock, 1, &hold));
+	ck_assert(!holds_find(lock, 2, &hold));
+	ck_assert(holds_end(lock, 1, false, &hold));
+	ck_assert_int_eq(hold.acquired_ns, 10);
+	ck_assert_double_eq(hold.weight, 2);
+	ck_assert(!holds_end(lock, 1, true, &hold));
+	ck_assert(!holds_maybe((void *)lock));
+}
+END_TEST
+
+START_TEST(each_holder_ends_its_own_and_a_stranger_the_oldest)
+{
+	struct hold hold;
+	begin(lock | 1, 1, 10);
+	begin(lock | 1, 2, 20);
+	begin(lock | 1, 3, 30);
+	ck_assert(holds_end(lock | 1, 2, true, &hold));
+	ck_assert_int_eq(hold.acquired_ns, 20);
+	ck_assert(!holds_end(lock | 1, 9, false, &hold));
+	ck_assert(holds_end(lock | 1, 9, true, &hold));
+	ck_assert_int_eq(hold.acquired_ns, 10);
+	ck_assert_uint_eq(holds_count(), 1);
+	holds_clear();
+	ck_assert_uint_eq(holds_count(), 0);
+	ck_assert(!holds_maybe((void *)lock));
+}
+END_TEST
+
+START_TEST(a_dead_lock_takes_its_holds_of_every_tag_along)
+{
+	struct hold hold;
+	begin(lock, 1, 10);
+	begin(lock | 1, 1, 11);
+	begin(lock + 16, 1, 12);
+	ck_assert_uint_eq(holds_drop((void *)lock), 2);
+	ck_assert(!holds_find(lock, 0, &hold));
+	ck_assert(holds_find(lock + 16, 0, &hold));
+	holds_clear();
+}
+END_TEST
+
+START_TEST(a_full_table_refuses)
+{
+	int error = OK;
+	uintptr_t n = 0;
+	while (!error && n < 1000000)
+		error = holds_begin(&(struct hold){.key = lock + 16 * n++, .thread = 1});
+	ck_assert_int_eq(error, ERR_LIMIT);
+	holds_clear();
+	begin(lock, 1, 1);
+	holds_clear();
+}
+END_TEST
+
+START_TEST(a_forked_child_keeps_its_own_threads_holds)
+{
+	struct hold hold;
+	begin(lock, (uintptr_t)pthread_self(), 10);
+	begin(lock + 16, 1, 11);
+	holds_prefork();
+	pid_t child = fork();
+	if (!child) {
+		holds_postfork_child();
+		_exit(!(holds_count() == 1 && holds_end(lock, 0, true, &hold) && hold.acquired_ns == 10));
+	}
+	holds_postfork_parent();
+	int status;
+	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	ck_assert_int_eq(status, 0);
+	ck_assert_uint_eq(holds_count(), 2);
+	holds_clear();
+}
+END_TEST
+
+UNIT_TESTS("holds", a_hold_is_found_and_ended_once, each_holder_ends_its_own_and_a_stranger_the_oldest,
+	   a_dead_lock_takes_its_holds_of_every_tag_along, a_full_table_refuses,
+	   a_forked_child_keeps_its_own_threads_holds)

@@ -1,0 +1,88 @@
+/*
+ * test_lock_class.c - classes by text, their labels, their counts.
+ */
+#include <config.h>
+
+#include "collector/lock_class.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "unit.h"
+
+START_TEST(equal_texts_are_one_class)
+{
+	struct lock_class *a = lock_class_intern("threading.Lock", "a.py:1:x", "A");
+	ck_assert_ptr_eq(a, lock_class_intern("threading.Lock", "a.py:1:x", "A"));
+	ck_assert_ptr_ne(a, lock_class_intern("threading.RLock", "a.py:1:x", "A"));
+	ck_assert_ptr_ne(a, lock_class_intern("threading.Lock", "a.py:1:x", ""));
+	ck_assert_ptr_ne(a, lock_class_intern("threading.Lock", "a.py:1:y", "A"));
+	ck_assert_ptr_eq(a, lock_class_of(a->id));
+	ck_assert_ptr_null(lock_class_of(0));
+}
+END_TEST
+
+static const char *label(const struct lock_class *c, enum lock_event event, enum label_key key)
+{
+	for (size_t i = 0; i < c->labels[event].n; i++)
+		if (c->labels[event].labels[i].key == key)
+			return c->labels[event].labels[i].string;
+	return NULL;
+}
+
+START_TEST(labels_say_kind_name_owner_and_event)
+{
+	struct lock_class *c = lock_class_intern("threading.RLock", "a.py:1:x", "A");
+	ck_assert_str_eq(label(c, LOCK_EVENT_PLAIN, LABEL_LOCK_NAME), "a.py:1:x");
+	ck_assert_str_eq(label(c, LOCK_EVENT_PLAIN, LABEL_LOCK_KIND), "threading.RLock");
+	ck_assert_str_eq(label(c, LOCK_EVENT_PLAIN, LABEL_LOCK_OWNER), "A");
+	ck_assert_ptr_null(label(c, LOCK_EVENT_PLAIN, LABEL_OUTCOME));
+	ck_assert_ptr_null(label(c, LOCK_EVENT_PLAIN, LABEL_REENTRY));
+	ck_assert_str_eq(label(c, LOCK_EVENT_REENTRY, LABEL_REENTRY), "true");
+	ck_assert_str_eq(label(c, LOCK_EVENT_TIMEOUT, LABEL_OUTCOME), "timeout");
+	ck_assert_str_eq(label(c, LOCK_EVENT_WOULD_BLOCK, LABEL_OUTCOME), "would-block");
+	ck_assert_str_eq(label(c, LOCK_EVENT_INTERRUPTED, LABEL_OUTCOME), "interrupted");
+}
+END_TEST
+
+START_TEST(counts_are_exact_and_taken_once)
+{
+	struct lock_class *c = lock_class_intern("threading.Lock", "b.py:1:x", "");
+	struct lock_counts counts;
+	ck_assert(!lock_class_take(c, &counts));
+	lock_class_count_wait(c, 1000);
+	lock_class_count_wait(c, 5000);
+	lock_class_count_acquires(c, 100);
+	lock_class_count_hold(c, 7.5);
+	ck_assert(lock_class_take(c, &counts));
+	ck_assert_uint_eq(counts.contended, 2);
+	ck_assert_uint_eq(counts.wait_ns, 6000);
+	ck_assert_uint_eq(counts.wait_max_ns, 5000);
+	ck_assert_double_eq(counts.acquires, 100);
+	ck_assert(!lock_class_take(c, &counts));
+	lock_class_count_wait(c, 9000);
+	lock_class_read(c, &counts);
+	ck_assert_uint_eq(counts.contended, 3);
+	ck_assert_uint_eq(counts.wait_max_ns, 9000);
+	lock_class_reset_counts();
+	lock_class_read(c, &counts);
+	ck_assert_uint_eq(counts.contended, 0);
+}
+END_TEST
+
+START_TEST(too_many_names_become_one_that_says_so)
+{
+	char name[32];
+	struct lock_class *c = NULL;
+	for (int i = 0; i < 70000; i++) {
+		snprintf(name, sizeof(name), "c.py:%d", i);
+		c = lock_class_intern("threading.Lock", name, "");
+		ck_assert_ptr_nonnull(c);
+	}
+	ck_assert_str_eq(c->name, "<too many lock names>");
+	ck_assert_uint_lt(lock_class_last(), 65536);
+}
+END_TEST
+
+UNIT_TESTS("lock_class", equal_texts_are_one_class, labels_say_kind_name_owner_and_event,
+	   counts_are_exact_and_taken_once, too_many_names_become_one_that_says_so)

@@ -1,0 +1,151 @@
+/*
+ * test_sampling.c - estimates are unbiased, and the budget is kept.
+ */
+#include <config.h>
+
+#include "collector/sampling.h"
+
+#include <math.h>
+
+#include "runtime/threads.h"
+#include "unit.h"
+
+static struct thread *start(double capture_pct, double budget_pct, int64_t thinning_ns)
+{
+	sampling_set(&(struct sampling){capture_pct, budget_pct, thinning_ns});
+	threads_init();
+	struct thread *thread = thread_self();
+	ck_assert_ptr_nonnull(thread);
+	return thread;
+}
+
+/* One uncontended operation as the hot path does it: its weight if sampled, else 0. */
+static double operate(struct thread *thread)
+{
+	double weight;
+	if (--thread->hot->countdown != 0)
+		return 0;
+	return sampling_draw(thread, &weight) ? weight : 0;
+}
+
+START_TEST(counts_are_estimated_within_three_standard_errors)
+{
+	const double percents[] = {100, 50, 10, 1, 0.3};
+	for (size_t i = 0; i < sizeof(percents) / sizeof(*percents); i++) {
+		struct thread *thread = start(percents[i], 0, 0);
+		const int n = 2000000;
+		double estimate = 0, p = percents[i] / 100;
+		for (int j = 0; j < n; j++)
+			estimate += operate(thread);
+		ck_assert_double_le(fabs(estimate - n), 3 * sqrt(n * (1 - p) / p) + 1e-6);
+	}
+}
+END_TEST
+
+START_TEST(locks_used_in_turn_are_sampled_alike)
+{
+	struct thread *thread = start(50, 0, 0);
+	double estimates[2] = {0};
+	const int n = 500000;
+	for (int j = 0; j < 2 * n; j++)
+		estimates[j % 2] += operate(thread);
+	for (int i = 0; i < 2; i++)
+		ck_assert_double_le(fabs(estimates[i] - n), 4 * sqrt(n));
+}
+END_TEST
+
+START_TEST(at_zero_percent_nothing_is_sampled)
+{
+	struct thread *thread = start(0, 1, 0);
+	for (int j = 0; j < 1000000; j++)
+		ck_assert_double_eq(operate(thread), 0);
+}
+END_TEST
+
+START_TEST(a_new_start_reaches_a_thread_that_sampled_nothing)
+{
+	struct thread *thread = start(0, 1, 0);
+	operate(thread);
+	thread = start(100, 0, 0);
+	ck_assert_double_eq(operate(thread), 1);
+}
+END_TEST
+
+START_TEST(the_first_operation_of_a_thread_is_sampled_like_any_other)
+{
+	int hits = 0;
+	const int rounds = 100000;
+	for (int j = 0; j < rounds; j++) {
+		struct thread *thread = start(10, 0, 0);
+		hits += operate(thread) > 0;
+	}
+	ck_assert_int_le(abs(hits - rounds / 10), (int)(4 * sqrt(rounds * 0.1 * 0.9)));
+}
+END_TEST
+
+START_TEST(short_waits_are_kept_by_chance_and_sums_stay_unbiased)
+{
+	struct thread *thread = start(1, 1, 100000);
+	double sum = 0, count = 0, truth = 0;
+	int kept = 0;
+	const int n = 300000;
+	for (int j = 0; j < n; j++) {
+		int64_t wait_ns = 500 + j % 40000;
+		double weight;
+		truth += (double)wait_ns;
+		if (sampling_keep_wait(thread, wait_ns, &weight)) {
+			sum += weight * (double)wait_ns;
+			count += weight;
+			kept++;
+		}
+	}
+	ck_assert_double_eq_tol(sum / truth, 1, 0.02);
+	ck_assert_double_eq_tol(count / n, 1, 0.05);
+	ck_assert_int_le(kept, n / 4);
+}
+END_TEST
+
+START_TEST(long_waits_are_all_kept)
+{
+	struct thread *thread = start(1, 1, 100000);
+	for (int j = 0; j < 1000; j++) {
+		double weight;
+		ck_assert(sampling_keep_wait(thread, 100000 + j, &weight));
+		ck_assert_double_eq(weight, 1);
+	}
+}
+END_TEST
+
+START_TEST(a_busy_thread_stays_in_its_budget_and_unbiased)
+{
+	/* an operation each 100 ns, a sample costs 1 us, all may be sampled: 1000 % without a budget */
+	struct thread *thread = start(99.9, 1, 0);
+	int64_t now_ns = 1, cost_ns = 0;
+	double estimate = 0;
+	const int n = 30000000;
+	for (int j = 0; j < n; j++) {
+		now_ns += 100;
+		double weight = operate(thread);
+		if (weight > 0) {
+			estimate += weight;
+			now_ns += 1000;
+			cost_ns += 1000;
+			sampling_account(thread, 1000, now_ns);
+		}
+	}
+	ck_assert_double_le(100.0 * (double)cost_ns / (double)now_ns, 3);	/* start-up included */
+	ck_assert_double_eq_tol(estimate / n, 1, 0.02);
+	/* and comes back when it is idle */
+	for (int j = 0; j < 100 && thread->thinning > 1; j++) {
+		now_ns += 1000000000;
+		sampling_account(thread, 1000, now_ns);
+	}
+	ck_assert_double_eq(thread->thinning, 1);
+}
+END_TEST
+
+UNIT_TESTS("sampling", counts_are_estimated_within_three_standard_errors, locks_used_in_turn_are_sampled_alike,
+	   at_zero_percent_nothing_is_sampled, a_new_start_reaches_a_thread_that_sampled_nothing,
+	   the_first_operation_of_a_thread_is_sampled_like_any_other,
+	   short_waits_are_kept_by_chance_and_sums_stay_unbiased, long_waits_are_all_kept,
+	   a_busy_thread_stays_in_its_budget_and_unbiased)
