@@ -92,10 +92,10 @@ class Leaves(Case):
         self.assertEqual({self.leaf(row)[2] for row in seen.rows.of("lock")}, {line_of("line: long with")})
 
 
-def deep(n: int, lock) -> None:
+def deep(n: int, buried) -> None:
     if n:
-        return deep(n - 1, lock)
-    with lock:
+        return deep(n - 1, buried)
+    with buried:
         pass
 
 
