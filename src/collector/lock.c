@@ -4,8 +4,8 @@
  * Start proves everything before it writes anything: the method tables (shared by every
  * lock, every bound method made earlier, every interpreter), the slots by which locks are
  * made and die (one set per type object, so one per interpreter), and the place of a lock's
- * state.  Stop writes the original pointers back; what was compiled or cached meanwhile is
- * told by PyType_Modified().
+ * state.  Stop writes the original pointers back.  Both tell what was cached or compiled, by
+ * PyType_Modified() and, where the JIT is on, by dropping its code.
  *
  * Locking: types_lock (LOCK_RANK_CLASSES) guards the list of watched types; interpreters
  *          with a GIL of their own may meet there.
@@ -341,6 +341,18 @@ static bool jit_is_enabled(void)
 	return is_enabled;
 }
 
+/*
+ * Have compiled code thrown away.  PyType_Modified() does not reach what was compiled for a
+ * lock that is a constant to the JIT (a global): the types are immutable, so it watches
+ * neither their version nor them.
+ */
+static void forget_compiled_code(void)
+{
+	PyObject *clear = jit_is_enabled() ? PySys_GetObject("_clear_internal_caches") : NULL;	/* borrowed */
+	Py_XDECREF(clear ? PyObject_CallObject(clear, NULL) : NULL);
+	PyErr_Clear();
+}
+
 static void redirect_all(void)
 {
 	for (size_t i = 0; i < LOCK_METHODS; i++)
@@ -356,6 +368,7 @@ static void redirect_all(void)
 	for (size_t i = 0; i < n_types; i++)
 		watch(&types[i]);
 	mutex_unlock(&types_lock);
+	forget_compiled_code();
 }
 
 static void restore_all(void)
@@ -369,6 +382,7 @@ static void restore_all(void)
 	for (size_t i = 0; i < n_types; i++)
 		unwatch(&types[i]);
 	mutex_unlock(&types_lock);
+	forget_compiled_code();
 }
 
 static struct sampling sampling_of(const struct options *options)

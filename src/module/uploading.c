@@ -23,7 +23,7 @@
 #include "upload/uploader.h"
 
 /* How long the end of a program waits for its last profile: as long as exit_signal.h grants a signal. */
-static const int64_t stop_timeout_ns = 5 * INT64_C(1000000000);
+static const int64_t stop_timeout_ns = 10 * INT64_C(1000000000);
 
 static struct sink *sink;	/* NULL: the uploader has none */
 
