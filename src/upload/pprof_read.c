@@ -72,6 +72,8 @@ static void *allocate(struct reader *reader, size_t n, size_t size)
 
 /* ---- inflating ------------------------------------------------------------------------- */
 
+enum { GZIP_BYTES_MIN = 18 };		/* its header and trailer */
+
 struct bytes {
 	const uint8_t *data;
 	size_t size;
@@ -106,10 +108,10 @@ static size_t size_told(const struct bytes *from)
 
 static int inflate_all(struct reader *reader, const struct bytes *from, struct bytes *to)
 {
-	size_t room = size_told(from), unread;
-	uint8_t *plain = from->size < 18 ? NULL : arena_alloc(&reader->arena, room + 1);	/* 1: to see that there is no more */
-	if (from->size < 18)
+	if (from->size < GZIP_BYTES_MIN)
 		return fail(reader, ERR_INVALID, "the gzip stream is cut short");
+	size_t room = size_told(from), unread;
+	uint8_t *plain = arena_alloc(&reader->arena, room + 1);		/* 1: to see that there is no more */
 	if (!plain)
 		return fail_memory(reader);
 	int status = inflate_into(from, plain, room + 1, &to->size, &unread);

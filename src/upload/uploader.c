@@ -68,17 +68,21 @@ static int send_profile(const struct profile *profile, struct builder *builder)
 	return config.sink->send(config.sink, builder);
 }
 
+static const char *reason(int result, const struct builder *builder)
+{
+	const char *text = builder ? builder_error(builder) : "";
+	return *text ? text : error_text(result);
+}
+
 /* What came of it.  Lock held. */
 static void record(int result, const struct profile *profile, const struct builder *builder)
 {
 	last_result = result;
 	counters.overflowed += profile ? profile_overflowed(profile) : 0;
 	if (result != OK) {
-		const char *text = builder ? builder_error(builder) : "";
 		counters.failures++;
 		counters.drops++;
-		snprintf(counters.last_error, sizeof(counters.last_error), "%s", *text ? text : error_text(result));
-		log_once("upload", "a profile was lost: %s", counters.last_error);
+		snprintf(counters.last_error, sizeof(counters.last_error), "%s", reason(result, builder));
 	} else if (builder && *builder_target(builder)) {
 		counters.uploads++;
 		counters.bytes += builder_bytes(builder);
@@ -96,6 +100,8 @@ static void upload(void)
 	mutex_lock(&lock);
 	record(result, profile, builder);
 	mutex_unlock(&lock);
+	if (result)		/* not under the lock: a fork must not wait for a slow terminal */
+		log_once("upload", "a profile was lost: %s", reason(result, builder));
 	builder_free(builder);
 	if (profile)
 		red_black_done();
@@ -168,7 +174,6 @@ static void serve(void)
 static void *thread_main(void *unused)
 {
 	(void)unused;
-	pthread_setname_np(pthread_self(), "sneck-upload");
 	mutex_lock(&lock);
 	serve();
 	/* in this order: uploader_terminate_signal() asks in the opposite one */
@@ -224,8 +229,10 @@ static int start_thread(void)
 	thread_ended = failed != 0;
 	alive_in = failed ? 0 : getpid();
 	state = failed ? UPLOADER_NO_THREAD : UPLOADER_RUNNING;
-	if (!failed)
+	if (!failed) {
+		pthread_setname_np(thread, "sneck-upload");
 		return OK;
+	}
 	errno = failed;
 	snprintf(counters.last_error, sizeof(counters.last_error), "cannot start the upload thread: %m");
 	return ERR_LIMIT;
