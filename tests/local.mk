@@ -26,3 +26,4 @@ check-long: all
 	SNECK_STAGE='$(abs_top_builddir)/stage' $(PYTHON) $(srcdir)/tests/long/cpython_suite
 .PHONY: check-unit check-long
 EXTRA_DIST += tests/python/test_frames.py
+EXTRA_DIST += tests/python/test_names.py tests/python/names_table.py

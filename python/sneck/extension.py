@@ -7,6 +7,12 @@ from typing import Any
 from sneck.children import watch
 
 SUPPORTED = "sneck needs CPython 3.10 or later, with the GIL"
+# Of the libraries that the extension needs, by their names without a version.
+PACKAGES = {
+    "libprotobuf-c.so": "libprotobuf-c1 (Fedora: protobuf-c)",
+    "libjansson.so": "libjansson4 (Fedora: jansson)",
+    "libz.so": "zlib1g (Fedora: zlib)",
+}
 
 
 def load() -> ModuleType:
@@ -36,8 +42,9 @@ def remedy(error: ImportError) -> str:
         return SUPPORTED
     if isinstance(error, ModuleNotFoundError):
         return "build and install it: ./configure && make && make install"
-    if "cannot open shared object file" in str(error):
-        return "install the package with that library, as libprotobuf-c1"
+    for library, package in PACKAGES.items():
+        if str(error).startswith(library):
+            return f"install the package {package}"
     return "build sneck again on this system: ./configure && make && make install"
 
 

@@ -42,23 +42,31 @@ static struct thread *sampling_thread(void)
 
 /* ---- acquire --------------------------------------------------------------------------- */
 
-static bool says_not_blocking(const struct lock_call *call)
+/* acquire(blocking=True, timeout=-1): the first argument however it was given, or NULL.  Borrowed. */
+static PyObject *blocking_argument(const struct lock_call *call)
 {
-	PyObject *blocking = NULL;
+	PyObject *key, *value;
+	Py_ssize_t at = 0;
 	if (call->convention == CALL_VARARGS_KEYWORDS) {
-		if (call->args && PyTuple_Size(call->args) > 0)
-			blocking = PyTuple_GetItem(call->args, 0);
-	} else if (call->convention == CALL_FASTCALL_KEYWORDS && call->n > 0) {
-		blocking = call->vector[0];
+		if (PyTuple_Size(call->args) > 0)
+			return PyTuple_GetItem(call->args, 0);
+		while (call->keywords && PyDict_Next(call->keywords, &at, &key, &value))
+			if (!PyUnicode_CompareWithASCIIString(key, "blocking"))
+				return value;
+	} else if (call->convention == CALL_FASTCALL_KEYWORDS) {
+		if (call->n > 0)
+			return call->vector[0];
+		for (; call->keywords && at < PyTuple_Size(call->keywords); at++)
+			if (!PyUnicode_CompareWithASCIIString(PyTuple_GetItem(call->keywords, at), "blocking"))
+				return call->vector[call->n + at];
 	}
-	return blocking == Py_False || (blocking && PyLong_CheckExact(blocking) && PyLong_AsLong(blocking) == 0);
+	return NULL;
 }
 
-static bool timeout_was_given(const struct lock_call *call)
+static bool says_not_blocking(const struct lock_call *call)
 {
-	if (call->convention == CALL_VARARGS_KEYWORDS)
-		return (call->args && PyTuple_Size(call->args) > 1) || (call->keywords && PyDict_Size(call->keywords) > 0);
-	return call->n > 1 || (call->keywords && PyTuple_Size(call->keywords) > 0);
+	PyObject *blocking = blocking_argument(call);
+	return blocking == Py_False || (blocking && PyLong_CheckExact(blocking) && PyLong_AsLong(blocking) == 0);
 }
 
 /* A call refused before it tried (wrong arguments) is no attempt; one broken off by a signal handler is. */
@@ -68,14 +76,11 @@ static bool was_attempted(PyObject *result)
 			   PyErr_ExceptionMatches(PyExc_OverflowError));
 }
 
-static enum lock_event failure_of(const struct lock_call *call, PyObject *result, double wait_ns)
+static enum lock_event failure_of(const struct lock_call *call, PyObject *result)
 {
 	if (!result)
 		return LOCK_EVENT_INTERRUPTED;
-	/* acquire(blocking=False) names its argument: what took next to no time did not wait */
-	if (says_not_blocking(call) || !timeout_was_given(call) || wait_ns < 1000)
-		return LOCK_EVENT_WOULD_BLOCK;
-	return LOCK_EVENT_TIMEOUT;
+	return says_not_blocking(call) ? LOCK_EVENT_WOULD_BLOCK : LOCK_EVENT_TIMEOUT;
 }
 
 static void begin_hold(const struct operation *op, int64_t now_ns, double weight)
@@ -111,17 +116,17 @@ static bool is_kept(struct operation *op, struct attempt *a)
 	return sampling_keep_wait(op->thread, wait_ns, &a->weight);
 }
 
-static enum lock_event event_of(const struct operation *op, const struct attempt *a, double wait_ns)
+static enum lock_event event_of(const struct operation *op, const struct attempt *a)
 {
 	if (!a->result || a->result == Py_False)
-		return failure_of(op->call, a->result, wait_ns);
+		return failure_of(op->call, a->result);
 	return a->is_reentry ? LOCK_EVENT_REENTRY : LOCK_EVENT_PLAIN;
 }
 
 static void record_attempt(struct operation *op, struct attempt *a, const struct sample_row *row)
 {
 	double wait_ns = operation_ns(a->begin_ns, a->end_ns);
-	enum lock_event event = event_of(op, a, wait_ns);
+	enum lock_event event = event_of(op, a);
 	bool has_it = event == LOCK_EVENT_PLAIN || event == LOCK_EVENT_REENTRY;
 	double values[SAMPLE_TYPES] = {
 		[SAMPLE_LOCK_ACQUIRE_WAIT] = wait_ns * a->weight,

@@ -28,7 +28,10 @@ struct member_descriptor {
 	const PyMemberDef *member;
 };
 
-enum { LEVELS = 2 };
+enum {
+	LEVELS = 2,
+	ATTRIBUTE_PRICE = 4,	/* a lookup by name takes as long as looking at four items; measured, 60 to 80 ns */
+};
 
 struct search {
 	PyObject *wanted;
@@ -42,9 +45,13 @@ static bool slots_are_proved;
 
 /* ---- single steps ------------------------------------------------------------------------ */
 
-static bool spend(struct search *s)
+/* Pay for a look at something; false when there is nothing left, or nothing left to find. */
+static bool spend(struct search *s, int price)
 {
-	return s->budget > 0 && !s->finding->name ? (s->budget--, true) : false;
+	if (s->budget <= 0 || s->finding->name)
+		return false;
+	s->budget -= price;
+	return true;
 }
 
 static void found(struct search *s, PyObject *name, bool in_container, PyObject *object)
@@ -116,7 +123,7 @@ static PyObject *names_of_init(struct search *s, PyObject *object)
 static bool dict_has(struct search *s, PyObject *dict)
 {
 	PyObject *key, *value;
-	for (Py_ssize_t at = 0; PyDict_Next(dict, &at, &key, &value) && spend(s);)
+	for (Py_ssize_t at = 0; PyDict_Next(dict, &at, &key, &value) && spend(s, 1);)
 		if (value == s->wanted)
 			return true;
 	return false;
@@ -124,7 +131,7 @@ static bool dict_has(struct search *s, PyObject *dict)
 
 static bool sequence_has(struct search *s, PyObject *sequence, Py_ssize_t n, PyObject *(*get)(PyObject *, Py_ssize_t))
 {
-	for (Py_ssize_t i = 0; i < n && spend(s); i++)
+	for (Py_ssize_t i = 0; i < n && spend(s, 1); i++)
 		if (get(sequence, i) == s->wanted)
 			return true;
 	return false;
@@ -161,7 +168,7 @@ static void search_attribute(struct search *s, PyObject *object, PyObject *name,
 static void search_names(struct search *s, PyObject *object, PyObject *names, int level)
 {
 	Py_ssize_t n = names && PyTuple_Check(names) ? PyTuple_Size(names) : 0;
-	for (Py_ssize_t i = 0; i < n && spend(s); i++)
+	for (Py_ssize_t i = 0; i < n && spend(s, ATTRIBUTE_PRICE); i++)
 		search_attribute(s, object, PyTuple_GetItem(names, i), level);
 }
 
@@ -206,7 +213,7 @@ static void search_variable(struct search *s, PyObject *name, PyObject *value, i
 
 static void search_slots(struct search *s, const struct py_frame_variables *variables, int level)
 {
-	for (size_t i = 0; i < variables->n_slots && spend(s); i++) {
+	for (size_t i = 0; i < variables->n_slots && spend(s, 1); i++) {
 		uintptr_t name = 0, value = py_frames_variable(variables, i, &name);
 		PyObject *content = value ? cell_content((PyObject *)value) : NULL;
 		search_variable(s, (PyObject *)name, content, level);
@@ -217,7 +224,7 @@ static void search_slots(struct search *s, const struct py_frame_variables *vari
 static void search_dict(struct search *s, PyObject *dict)
 {
 	PyObject *key, *value;
-	for (Py_ssize_t at = 0; PyDict_Next(dict, &at, &key, &value) && spend(s);)
+	for (Py_ssize_t at = 0; PyDict_Next(dict, &at, &key, &value) && spend(s, 1);)
 		if (value == s->wanted)
 			found(s, key, false, NULL);
 }
@@ -226,7 +233,7 @@ static void search_dict(struct search *s, PyObject *dict)
 static void search_named(struct search *s, PyObject *dict, int level)
 {
 	Py_ssize_t n = s->names && PyTuple_Check(s->names) ? PyTuple_Size(s->names) : 0;
-	for (Py_ssize_t i = 0; i < n && spend(s); i++) {
+	for (Py_ssize_t i = 0; i < n && spend(s, 1); i++) {
 		PyObject *name = PyTuple_GetItem(s->names, i);
 		search_variable(s, name, PyDict_GetItemWithError(dict, name), level);
 	}

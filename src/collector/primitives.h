@@ -35,12 +35,13 @@ struct primitive_use {
 int primitives_init(void);
 
 /*
- * What the operation on `lock` (0: unknown) is, seen from these frames, leaf first.  The
- * answer is use->role.  is_rlock tells apart what Condition.wait() does with the user's RLock
- * and with the lock that it makes for the one wait, which is never an RLock.  With the GIL; may be called inside a sample.  Where the leaf is no
- * code of the library's it costs one look at the size of sys.modules and one probe of a
- * table, 7 to 9 ns in all; a module newly imported is
- * resolved when first met (then it makes objects, with the garbage collector held off).
+ * What the operation on `lock` (0: unknown) is, seen from these frames, leaf first; the
+ * answer is use->role.  is_rlock tells what Condition.wait() does with the user's RLock from
+ * what it does with the lock that it makes for the one wait, which is never an RLock.
+ *
+ * With the GIL; may be called inside a sample.  Where the leaf is no code of the library's it
+ * costs a look at the size of sys.modules and one probe of a table: 7 to 9 ns.  A module newly
+ * imported is resolved when first met; that makes objects, with the collector held off.
  */
 enum primitive_role primitives_classify(const struct raw_frame *frames, size_t depth, uintptr_t lock, bool is_rlock,
 					struct primitive_use *use);

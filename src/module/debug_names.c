@@ -179,6 +179,29 @@ PyObject *debug_operated_rlock(PyObject *module, PyObject *args, PyObject *keywo
 	return operate(true);
 }
 
+PyObject *debug_role_in_library(PyObject *module, PyObject *args)
+{
+	(void)module;
+	PyObject *function, *lock;
+	struct primitive_use use;
+	if (!PyArg_ParseTuple(args, "OO", &function, &lock))
+		return NULL;
+	PyObject *code = PyObject_GetAttrString(function, "__code__");
+	if (!code)
+		return NULL;
+	struct raw_frame frame = {(uintptr_t)code, 0};
+	primitives_classify(&frame, 1, (uintptr_t)lock, false, &use);
+	Py_DECREF(code);
+	return PyUnicode_FromString(role_name(use.role));
+}
+
+PyObject *debug_forget_library(PyObject *module, PyObject *unused)
+{
+	(void)module, (void)unused;
+	primitives_forget_interpreter();
+	Py_RETURN_NONE;
+}
+
 PyObject *debug_follow(PyObject *module, PyObject *args)
 {
 	(void)module;

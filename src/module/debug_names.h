@@ -36,6 +36,12 @@ PyObject *debug_search_name(PyObject *module, PyObject *args);
 /* _search_count(object, rounds) -> how often it was found; makes no objects of its own. */
 PyObject *debug_search_count(PyObject *module, PyObject *args);
 
+/* _role_in_library(function, lock) -> role of an operation on this lock in that function of the library's. */
+PyObject *debug_role_in_library(PyObject *module, PyObject *args);
+
+/* _forget_library(): what happens to the table of primitives at an interpreter's exit. */
+PyObject *debug_forget_library(PyObject *module, PyObject *unused);
+
 /* _follow(code, byte, arrival) -> (kind, name or None): where bytecode_follow() ends. */
 PyObject *debug_follow(PyObject *module, PyObject *args);
 
@@ -54,6 +60,8 @@ PyObject *debug_classify_cost(PyObject *module, PyObject *rounds);
 	{"_used_lock", debug_used_lock, METH_O, NULL}, \
 	{"_search_name", debug_search_name, METH_VARARGS, NULL}, \
 	{"_search_count", debug_search_count, METH_VARARGS, NULL}, \
+	{"_role_in_library", debug_role_in_library, METH_VARARGS, NULL}, \
+	{"_forget_library", debug_forget_library, METH_NOARGS, NULL}, \
 	{"_follow", debug_follow, METH_VARARGS, NULL}, \
 	{"_classify_cost", debug_classify_cost, METH_O, NULL}
 

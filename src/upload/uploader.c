@@ -31,6 +31,7 @@
 
 #include "runtime/clocks.h"
 #include "runtime/error.h"
+#include "runtime/log.h"
 #include "runtime/mutex.h"
 #include "runtime/red_black.h"
 #include "runtime/wakeup.h"
@@ -77,6 +78,7 @@ static void record(int result, const struct profile *profile, const struct build
 		counters.failures++;
 		counters.drops++;
 		snprintf(counters.last_error, sizeof(counters.last_error), "%s", *text ? text : error_text(result));
+		log_once("upload", "a profile was lost: %s", counters.last_error);
 	} else if (builder && *builder_target(builder)) {
 		counters.uploads++;
 		counters.bytes += builder_bytes(builder);

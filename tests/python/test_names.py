@@ -180,7 +180,7 @@ class Search(Names):
             os._exit(0 if found[0].endswith(":lock") else 1)
         self.assertEqual(os.waitpid(pid, 0)[1], 0)
 
-    def test_searching_neither_allocates_nor_collects(self):
+    def test_searching_makes_nothing_that_is_collected(self):
         class Inner:
             def __init__(self):
                 self.lock = threading.Lock()
@@ -192,34 +192,44 @@ class Search(Names):
                 self.inner = Inner()
                 self.rows = [Inner() for _ in range(10)]
 
-            def look(self, lock, rounds):
-                _ = self.inner.lock
-                return _sneck._search_count(lock, rounds)
-        outer, collections = Outer(), []
-        unknown = threading.Lock()
-        outer.look(outer.inner.lock, 1)
-        gc.callbacks.append(lambda phase, info: collections.append(phase))
-        thresholds = gc.get_threshold()
-        try:
-            gc.set_threshold(1)
-            results = [(outer.look(lock, rounds), gc.get_count()[0])
-                       for lock, rounds in ((outer.inner.lock, 0), (outer.inner.lock, 1), (outer.inner.lock, 500))]
-            gc.set_threshold(1 << 30)
-            counts = []
-            for lock, rounds in ((outer.inner.lock, 0), (outer.inner.lock, 1000), (threading.Lock, 1000)):
-                before = gc.get_count()[0]
-                outer.look(lock, rounds)
-                counts.append(gc.get_count()[0] - before)
-            before = len(collections)
-            gc.set_threshold(1)
-            _sneck._search_count(unknown, 1)
-            quiet = len(collections) - before
-        finally:
-            gc.set_threshold(*thresholds)
-            del gc.callbacks[-1]
-        self.assertEqual([r[0] for r in results], [0, 1, 500])
-        self.assertEqual(len(set(counts)), 1, counts)
-        self.assertLessEqual(quiet, 1)
+            def look(self, rounds, locks):
+                _ = (self.inner.lock, self.unset) if rounds < 0 else None
+                return _sneck._search_count(next(locks), rounds)
+
+        def allocate(rounds, locks):
+            next(locks)
+            return [[] for _ in range(rounds)]
+
+        outer = Outer()
+        nowhere = iter([threading.Lock() for _ in range(10)])
+        inside = iter([outer.inner.lock] * 10)
+        self.assertEqual(outer.look(5, inside), 5)
+        self.assertEqual(outer.look(5, nowhere), 0)
+        idle = collections_of(outer.look, 0, inside)
+        self.assertEqual(collections_of(outer.look, 1000, inside), idle)
+        self.assertEqual(collections_of(outer.look, 1000, nowhere), idle)
+        self.assertNotEqual(collections_of(allocate, 1000, inside), idle)
+
+    def test_references_are_given_back(self):
+        class Holder:
+            __slots__ = ("lock", "rows")
+
+            def __init__(self):
+                self.lock = threading.Lock()
+                self.rows = [threading.Lock()]
+        holder = Holder()
+
+        def count(rounds):
+            kept = threading.Lock()
+            things = [holder, holder.lock, holder.rows, holder.rows[0], kept, Holder, threading, count.__code__]
+            before = [sys.getrefcount(thing) for thing in things]
+            found = _sneck._search_count(holder.lock, rounds) + _sneck._search_count(holder.rows[0], rounds)
+            found += _sneck._search_count(kept, rounds)
+            return found, before, [sys.getrefcount(thing) for thing in things]
+        count(1)
+        found, before, after = count(1000)
+        self.assertEqual(before, after)
+        self.assertEqual(found, 3000)
 
     def test_no_dictionary_is_made_for_an_instance(self):
         class Plain:
@@ -244,6 +254,26 @@ class Search(Names):
         self.assertRegex(look(rows, lock)[0], ":lock$")
         seconds = min(_look_for_nothing(rows) for _ in range(5))
         self.assertLess(seconds, 0.005)
+
+
+def collections_of(function, *args):
+    """How many collections begin in a call, when each tracked object that is made would begin one."""
+    phases = []
+    callback = lambda phase, info: phases.append(phase)  # noqa: E731
+    thresholds = gc.get_threshold()
+    gc.disable()
+    litter = [[] for _ in range(100)]
+    gc.callbacks.append(callback)
+    gc.set_threshold(1)
+    try:
+        gc.enable()
+        function(*args)
+        gc.disable()
+        return phases.count("start") if litter else -1
+    finally:
+        gc.callbacks.remove(callback)
+        gc.set_threshold(*thresholds)
+        gc.enable()
 
 
 def _look_for_nothing(rows):
@@ -386,6 +416,56 @@ class Primitives(unittest.TestCase):
                 "plan._lock = Probe()\nplan.empty()\n"
                 "assert uses == [('owned', '<module>', plan, 'sched.scheduler')] * 2, uses\n")
         subprocess.run([sys.executable, "-c", code], check=True)
+
+    def test_the_librarys_own_locks_are_inner(self):
+        self.assertEqual(_sneck._role_in_library(logging.Handler.handle, logging._lock), "inner")
+        self.assertEqual(_sneck._role_in_library(logging.Handler.handle, threading.Lock()), "owned")
+        self.assertEqual(_sneck._role_in_library(expectations, threading.Lock()), "none")
+
+    def test_what_is_kept_can_be_given_back_and_found_again(self):
+        code = queue.Queue.put.__code__
+        counts = []
+        for _ in range(20):
+            self.assertEqual(_sneck._role_in_library(queue.Queue.put, None), "owned")
+            kept = sys.getrefcount(code)
+            _sneck._forget_library()
+            counts.append((kept, kept - sys.getrefcount(code)))
+        self.assertEqual(set(counts), {(counts[0][0], 1)})
+        self.assertEqual(_sneck._role_in_library(queue.Queue.put, None), "owned")
+
+    def test_a_function_put_into_the_library_is_the_users(self):
+        native = threading.Event.set
+        threading.Event.set = lambda self: native(self)
+        try:
+            self.assertEqual(_sneck._role_in_library(threading.Event.set, None), "none")
+            self.assertEqual(_sneck._role_in_library(native, None), "inner")
+        finally:
+            threading.Event.set = native
+
+    def test_each_interpreter_has_its_own_library(self):
+        program = ("import sys; sys.path[:] = %r\n"
+                   "import queue\nfrom sneck import _sneck\n_sneck._name_init()\n"
+                   "assert _sneck._role_in_library(queue.Queue.put, None) == 'owned'\n"
+                   "_sneck._forget_library()\n" % sys.path)
+        for _ in range(10):
+            in_interpreter(program)
+        self.assertEqual(_sneck._role_in_library(queue.Queue.put, None), "owned")
+
+
+def in_interpreter(program):
+    """Run it in a subinterpreter that shares our GIL, as all versions can have."""
+    try:
+        import _interpreters as interpreters
+        subinterpreter = interpreters.create("legacy")
+    except ImportError:
+        import _xxsubinterpreters as interpreters
+        subinterpreter = interpreters.create(isolated=False)
+    try:
+        error = interpreters.run_string(subinterpreter, program)
+        if error:
+            raise AssertionError(error)
+    finally:
+        interpreters.destroy(subinterpreter)
 
 
 if __name__ == "__main__":

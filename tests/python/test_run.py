@@ -420,6 +420,11 @@ class Off(Case):
     def test_extension_that_does_not_load(self) -> None:
         self.assert_steps_back(self.copy_of_package(with_garbage=True), "_sneck.abi3.so: ")
 
+    def test_missing_library_is_named_with_its_package(self) -> None:
+        for library, package in (("libjansson.so.4", "libjansson4"), ("libprotobuf-c.so.1", "libprotobuf-c1")):
+            error = ImportError(f"{library}: cannot open shared object file: No such file or directory")
+            self.assertIn(f"install the package {package} ", extension.remedy(error))
+
     def test_closed_stderr_hurts_nobody(self) -> None:
         place = self.copy_of_package(with_garbage=True)
         ended = subprocess.run(["sh", "-c", f"exec {sys.executable} -m sneck run -c 'print(1)' 2>&-"],
