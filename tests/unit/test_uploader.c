@@ -94,16 +94,16 @@ static void drain(void *context)
 }
 
 
-static void comments(void *context, struct builder *builder)
+static void notes(void *context, struct builder *builder)
 {
 	(void)context;
-	builder_add_comment(builder, "from the hook");
+	builder_add_note(builder, "from the hook");
 }
 
 static struct uploader_config config_of(int64_t period_ns)
 {
 	return (struct uploader_config){.period_ns = period_ns, .sink = &sink.sink, .drain = drain,
-					.comments = comments, .context = &drains};
+					.notes = notes, .context = &drains};
 }
 
 static void start(int64_t period_ns)
