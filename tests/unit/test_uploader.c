@@ -27,12 +27,6 @@
  * threads: there, such tests only say that they were skipped.
  */
 #ifdef __SANITIZE_THREAD__
-const char *__tsan_default_options(void);
-__attribute__((visibility("default"))) const char *__tsan_default_options(void)
-{
-	return "die_after_fork=0";
-}
-
 static bool is_skipped(const char *what)
 {
 	fprintf(stderr, "SKIP %s: not with the thread sanitizer\n", what);
