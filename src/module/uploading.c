@@ -141,9 +141,9 @@ int uploading_start(const struct options *options, char reason[REASON_MAX])
 
 void uploading_stop(void)
 {
-	exit_signal_uninstall();
 	if (release(true, stop_timeout_ns))
 		log_once("stop", "the last profile could not be written in time");
+	exit_signal_uninstall();	/* last: a SIGTERM until here still gets its profile */
 }
 
 bool uploading_flush(int64_t timeout_ns)
