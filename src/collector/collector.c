@@ -56,6 +56,7 @@ int collector_start(const struct options *options, char *reason, size_t reason_s
 	if (error || !options->lock_enabled)
 		return error;
 	lock_exclude_set(options->lock_exclude_modules);
+	lock_class_exclude(lock_exclude_has);
 	lock_class_reset_counts();
 	error = lock_start(options, &refusal);
 	if (error && refusal)
