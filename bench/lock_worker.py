@@ -6,6 +6,9 @@ median of five short loops, on the thread's processor clock: a free lock waits f
 and what else the machine does stays out of it.  Loops are unrolled ten times: a ratio is of
 lock operations, not of loops.
 
+After each switch the loop runs unmeasured for a while: an interpreter specialises or
+compiles it again, and the profiler finds out how many samples its time budget allows.
+
 Prints one JSON object {measure: value}.
 """
 
@@ -30,6 +33,7 @@ FORMS = {
 KINDS = {"Lock": threading.Lock, "RLock": threading.RLock}
 UNROLL = 10
 CHUNKS = 5
+SETTLE_S = 0.015
 
 
 def compile_loop(form: str) -> Callable[[Any, Any, int], float]:
@@ -41,7 +45,14 @@ def compile_loop(form: str) -> Callable[[Any, Any, int], float]:
     scope: dict[str, Any] = {"clock": time.thread_time}
     exec(compile(text, f"<{form}>", "exec"), scope)
     loop = scope["loop"]
-    return lambda make, lock, n: CHUNKS * statistics.median(loop(make, lock, n // CHUNKS) for _ in range(CHUNKS))
+
+    def settled(make: Any, lock: Any, n: int) -> float:
+        end = time.perf_counter() + SETTLE_S
+        while time.perf_counter() < end:
+            loop(make, lock, n // CHUNKS)
+        return CHUNKS * statistics.median(loop(make, lock, n // CHUNKS) for _ in range(CHUNKS))
+
+    return settled
 
 
 class Switch:
@@ -101,7 +112,6 @@ def sampled_pair(switch: Switch, kind: str, rounds: int) -> float:
     added: list[float] = []
 
     def action() -> float:
-        loop(make, lock, 50)
         return loop(make, lock, n)
 
     for _ in range(rounds):
@@ -223,7 +233,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--dry", action="store_true")
     parser.add_argument("--heavy", action="store_true")
-    parser.add_argument("--rounds", type=int, default=21)
+    parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--n", type=int, default=2_500)
     parser.add_argument("--locks", type=int, default=1_000_000)
     options = parser.parse_args()

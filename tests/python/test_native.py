@@ -137,6 +137,34 @@ class Tables(Case):
         self.assertEqual(tables(), before)
 
 
+class Speed(Case):
+    @unittest.skipIf(SANITIZED, "a sanitizer's speed says nothing")
+    def test_after_a_thousand_profiles_locks_are_as_fast_as_before(self) -> None:
+        """From 3.13 on a type that was declared modified a thousand times is never specialised again."""
+        ran = run_child("""
+            import sneck, threading, time
+            lock, rlock = threading.Lock(), threading.RLock()
+            def use(n):
+                for _ in range(n):
+                    lock.acquire(); lock.release(); rlock.acquire(); rlock.release()
+            def ns():
+                began = time.thread_time()
+                use(3000)
+                return (time.thread_time() - began) / 3000 * 1e9
+            use(20_000)
+            before = min(ns() for _ in range(20))
+            for _ in range(1100):
+                sneck.start(capture_pct=0, output=output)
+                use(100)
+                sneck.stop()
+                use(100)
+            use(20_000)
+            print(min(ns() for _ in range(20)) / before)
+            """, start=None)
+        self.assert_clean(ran)
+        self.assertLess(float(ran.out), 1.1)
+
+
 class Behaviour(Case):
     maxDiff = None
 
