@@ -4,8 +4,8 @@
  * Start proves everything before it writes anything: the method tables (shared by every
  * lock, every bound method made earlier, every interpreter), the slots by which locks are
  * made and die (one set per type object, so one per interpreter), and the place of a lock's
- * state.  Stop writes the original pointers back.  Both tell what was cached or compiled, by
- * PyType_Modified() and, where the JIT is on, by dropping its code.
+ * state.  Stop writes the original pointers back.  Nothing else need be told: the interpreter
+ * reads these pointers at each call, but for code that its JIT has compiled (see below).
  *
  * Locking: types_lock (LOCK_RANK_CLASSES) guards the list of watched types; interpreters
  *          with a GIL of their own may meet there.
@@ -159,14 +159,12 @@ static void watch(struct watched_type *watched)
 {
 	place_redirect(&watched->new, new_hooks[watched->kind]);
 	place_redirect(&watched->dealloc, dealloc_hooks[watched->kind]);
-	PyType_Modified(watched->type);
 }
 
 static void unwatch(struct watched_type *watched)
 {
 	place_restore(&watched->new);
 	place_restore(&watched->dealloc);
-	PyType_Modified(watched->type);
 }
 
 static struct watched_type *find_watched(PyTypeObject *type)
@@ -342,9 +340,10 @@ static bool jit_is_enabled(void)
 }
 
 /*
- * Have compiled code thrown away.  PyType_Modified() does not reach what was compiled for a
- * lock that is a constant to the JIT (a global): the types are immutable, so it watches
- * neither their version nor them.
+ * Where the JIT is on, have compiled code thrown away: it goes on calling what stood there.
+ * PyType_Modified() would not do.  It does not reach a lock that is a constant to the JIT (a
+ * global), for the types are immutable and not watched; and each call uses up one of the
+ * thousand versions that a type has, after which nobody specialises code for it any more.
  */
 static void forget_compiled_code(void)
 {
