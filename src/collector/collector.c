@@ -56,6 +56,7 @@ int collector_start(const struct options *options, char *reason, size_t reason_s
 	if (error || !options->lock_enabled)
 		return error;
 	lock_exclude_set(options->lock_exclude_modules);
+	lock_class_exclude(lock_exclude_has);
 	lock_class_reset_counts();
 	error = lock_start(options, &refusal);
 	if (error && refusal)
@@ -76,7 +77,7 @@ void collector_drain(void)
 		code_table_schedule_trim();
 }
 
-/* ---- locks, for status, statistics and comments -------------------------------------------- */
+/* ---- locks, for status, statistics and notes -------------------------------------------- */
 
 void collector_lock_stats(void (*visit)(void *context, const struct lock_stats *lock), void *context)
 {
@@ -109,7 +110,7 @@ static json_t *histogram(const uint32_t counts[HISTOGRAM_BUCKETS])
 }
 
 /* Format: docs/reading-a-report.md. */
-static void comment(const struct lock_class *c, const struct lock_counts *counts,
+static void note(const struct lock_class *c, const struct lock_counts *counts,
 		    void (*add)(void *context, const char *text), void *context)
 {
 	json_t *lock = json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:o}", "name", c->name, "kind", c->kind,
@@ -125,13 +126,13 @@ static void comment(const struct lock_class *c, const struct lock_counts *counts
 	json_decref(lock);
 }
 
-void collector_comments(void (*add)(void *context, const char *text), void *context)
+void collector_notes(void (*add)(void *context, const char *text), void *context)
 {
 	for (uint32_t id = 1; id <= lock_class_last(); id++) {
 		struct lock_class *c = lock_class_of(id);
 		struct lock_counts counts;
 		if (lock_class_take(c, &counts) && counts.contended)
-			comment(c, &counts, add, context);
+			note(c, &counts, add, context);
 	}
 }
 

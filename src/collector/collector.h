@@ -39,10 +39,10 @@ struct lock_stats {
 void collector_lock_stats(void (*visit)(void *context, const struct lock_stats *lock), void *context);
 
 /*
- * What a file's comments should say of the period that ends, one text each: exact counts a
+ * What a file's notes should say of the period that ends, one text each: exact counts a
  * lock, for `sneck report`.  Called by the uploader, after a drain, without the GIL.
  */
-void collector_comments(void (*add)(void *context, const char *text), void *context);
+void collector_notes(void (*add)(void *context, const char *text), void *context);
 
 /* What runs and how: what was proved, what was refused and why. */
 void collector_status(struct status *status);

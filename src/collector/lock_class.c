@@ -132,6 +132,25 @@ uint32_t lock_class_last(void)
 	return __atomic_load_n(&last_id, __ATOMIC_ACQUIRE);
 }
 
+static bool (*excludes)(const char *module);
+
+void lock_class_set_module(struct lock_class *c, const char *module)
+{
+	mutex_lock(&classes_lock);
+	if (!c->module && (c->module = strdup(module)))
+		c->is_excluded = excludes && excludes(module);
+	mutex_unlock(&classes_lock);
+}
+
+void lock_class_exclude(bool (*is_excluded)(const char *module))
+{
+	mutex_lock(&classes_lock);
+	excludes = is_excluded;
+	for (uint32_t id = 1; id <= last_id; id++)
+		classes[id]->is_excluded = classes[id]->module && excludes(classes[id]->module);
+	mutex_unlock(&classes_lock);
+}
+
 /* Most classes are never contended: their counts are made when there is something to count. */
 static struct lock_counts *counts_of(struct lock_class *c)
 {

@@ -44,7 +44,8 @@ struct lock_class {
 	const char *kind;		/* threading.Lock; static */
 	char *name;			/* file.py:12:lock */
 	char *owner;			/* "" if there is none */
-	bool is_excluded;		/* of a module the user does not want to see */
+	char *module;			/* where it is made or, unknown that, first used; NULL until it is said */
+	bool is_excluded;		/* of a module the user does not want to see: its samples are left out */
 	struct lock_name *unnamed;	/* its creation gave no name: what is known; a sample looks for the rest */
 	uint32_t successor;		/* the class found by that search, or 0 */
 	uint32_t of_primitive;		/* the same for the primitive this lock is inside of, or 0 */
@@ -64,7 +65,13 @@ struct lock_class *lock_class_intern(const char *kind, const char *name, const c
  * The same by what naming found.  Where that is not a name yet, the class remembers it for a
  * search at the first sample.
  */
-struct lock_class *lock_class_named(const char *kind, const struct lock_name *name, bool is_excluded);
+struct lock_class *lock_class_named(const char *kind, const struct lock_name *name, const char *module);
+
+/* Say which module a new class is of, if that was not said before; excludes it if need be. */
+void lock_class_set_module(struct lock_class *lock_class, const char *module);
+
+/* The list of modules to leave out has changed: apply it to all classes. */
+void lock_class_exclude(bool (*is_excluded)(const char *module));
 
 /* By id; NULL for 0. */
 struct lock_class *lock_class_of(uint32_t id);

@@ -1,7 +1,7 @@
 /*
  * lock_exclude.c - matching a frame's module against the list of those left out.
  *
- * Asked once per creation site, so the list is kept as the text it came as.
+ * Asked once per class of locks and start, so the list is kept as the text it came as.
  */
 #include <config.h>
 
@@ -30,26 +30,27 @@ static bool is_within(const char *name, const char *prefix, size_t n)
 	return n && !strncmp(name, prefix, n) && (name[n] == '\0' || name[n] == '.');
 }
 
-static bool is_listed(const char *name)
+bool lock_exclude_has(const char *module)
 {
 	for (const char *at = excluded; *at;) {
 		at += strspn(at, ", \t");
 		size_t n = strcspn(at, ", \t");
-		if (is_within(name, at, n))
+		if (is_within(module, at, n))
 			return true;
 		at += n;
 	}
 	return false;
 }
 
-bool lock_exclude_frame(const void *tstate, size_t index)
+void lock_exclude_module(const void *tstate, size_t index, char module[MODULE_NAME_MAX])
 {
 	struct py_frame_variables variables;
-	if (!*excluded || !py_frames_variables(tstate, index, &variables) || !variables.globals)
-		return false;
+	module[0] = '\0';
+	if (!py_frames_variables(tstate, index, &variables) || !variables.globals)
+		return;
 	PyObject *name = PyDict_GetItemString((PyObject *)variables.globals, "__name__");
 	char *text = name && PyUnicode_Check(name) ? py_text(name) : NULL;
-	bool answer = text && is_listed(text);
+	if (text)
+		snprintf(module, MODULE_NAME_MAX, "%s", text);
 	free(text);
-	return answer;
 }

@@ -10,7 +10,11 @@
 /* Names separated by commas; a name stands for its submodules too.  Borrows the text. */
 void lock_exclude_set(const char *modules);
 
-/* Does the frame at this index of the current thread's stack run in one of them?  With the GIL. */
-bool lock_exclude_frame(const void *tstate, size_t index);
+/* Is this module one of them, or within one? */
+bool lock_exclude_has(const char *module);
+
+/* The module that the frame at this index of the current thread's stack runs in; "" if it has none.  With the GIL. */
+enum { MODULE_NAME_MAX = 256 };
+void lock_exclude_module(const void *tstate, size_t index, char module[MODULE_NAME_MAX]);
 
 #endif

@@ -18,14 +18,14 @@
 #include "collector/lock_table.h"
 #include "runtime/stats.h"
 
-struct lock_class *lock_class_named(const char *kind, const struct lock_name *name, bool is_excluded)
+struct lock_class *lock_class_named(const char *kind, const struct lock_name *name, const char *module)
 {
 	char label[LOCK_LABEL_BYTES];
 	lock_name_label(name, label);
 	struct lock_class *c = lock_class_intern(kind, label, name->owner);
 	if (!c)
 		return NULL;
-	c->is_excluded = is_excluded;
+	lock_class_set_module(c, module);
 	if (lock_name_wants_search(name) && !c->unnamed && (c->unnamed = malloc(sizeof(*name))))
 		*c->unnamed = *name;
 	return c;
@@ -33,7 +33,7 @@ struct lock_class *lock_class_named(const char *kind, const struct lock_name *na
 
 /* known: what its creation told, or NULL. */
 static struct lock_class *search(PyObject *lock, const char *kind, const struct lock_place *place,
-				 const struct lock_name *known, bool is_excluded)
+				 const struct lock_name *known, const char *module)
 {
 	struct lock_name name = known ? *known : (struct lock_name){.line = 0};
 	stats_count(STAT_name_searches);
@@ -45,8 +45,8 @@ static struct lock_class *search(PyObject *lock, const char *kind, const struct 
 	char label[LOCK_LABEL_BYTES];
 	lock_name_label(&name, label);
 	struct lock_class *c = lock_class_intern(kind, label, name.owner);
-	if (c && !known)
-		c->is_excluded = is_excluded;
+	if (c)
+		lock_class_set_module(c, module);
 	return c;
 }
 
@@ -55,10 +55,8 @@ static struct lock_class *with_name(struct lock_class *c, PyObject *lock, const 
 	if (!c->unnamed)
 		return c;
 	if (!c->successor) {
-		struct lock_class *found = search(lock, c->kind, place, c->unnamed, c->is_excluded);
+		struct lock_class *found = search(lock, c->kind, place, c->unnamed, c->module ? c->module : "");
 		c->successor = found ? found->id : c->id;
-		if (found && found != c)
-			found->is_excluded = c->is_excluded;
 	}
 	return lock_class_of(c->successor);
 }
@@ -72,7 +70,7 @@ static struct lock_class *as_primitive(struct lock_class *c, const struct lock_p
 	if (!c->of_primitive) {
 		struct lock_class *primitive = lock_class_intern(kind, c->name, c->owner);
 		if (primitive)
-			primitive->is_excluded = c->is_excluded;
+			lock_class_set_module(primitive, c->module ? c->module : "");
 		c->of_primitive = primitive ? primitive->id : c->id;
 	}
 	return lock_class_of(c->of_primitive);
@@ -83,8 +81,9 @@ struct lock_class *lock_naming_class(PyObject *lock, enum lock_kind kind, const 
 	struct lock_class *c = lock_class_of(lock_table_get(lock));
 	if (c)
 		return as_primitive(with_name(c, lock, place), place);
-	bool is_excluded = lock_exclude_frame(place->tstate, place->use->skip);
-	c = search(lock, lock_kind_name(kind), place, NULL, is_excluded);
+	char module[MODULE_NAME_MAX];
+	lock_exclude_module(place->tstate, place->use->skip, module);
+	c = search(lock, lock_kind_name(kind), place, NULL, module);
 	/* only a lock whose death we will see may keep its entry: addresses are used again */
 	if (c && lock_type_is_watched(Py_TYPE(lock), kind) && lock_table_put(lock, c->id))
 		stats_count(STAT_locks_unlisted);

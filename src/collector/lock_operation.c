@@ -15,6 +15,17 @@
 #include "runtime/error.h"
 #include "runtime/stats.h"
 
+/* A thread that C code started, outside of any Python function, has a place too. */
+static const struct function no_python = {.name = "<no Python frame>", .filename = ""};
+
+static void resolve(const struct raw_frame *raw, size_t depth, struct frame *out)
+{
+	if (depth == 1 && !raw->code)
+		*out = (struct frame){.function = &no_python};
+	else
+		code_table_resolve(raw, depth, out);
+}
+
 static void walk(struct operation *op)
 {
 	size_t total, depth = py_frames_walk(op->tstate, op->frames, lock_sampler.max_frames, &total);
@@ -38,6 +49,10 @@ static void skip_frames(struct operation *op)
 	size_t n = op->use.skip < op->stack.depth ? op->use.skip : 0;
 	op->stack.frames += n;
 	op->stack.depth -= n;
+	if (!op->stack.depth) {
+		op->frames[0] = (struct raw_frame){.code = 0};
+		op->stack.depth = 1;
+	}
 	op->stack.hash = raw_stack_hash(op->stack.frames, op->stack.depth);
 }
 
@@ -58,10 +73,10 @@ void operation_look_around(struct operation *op, struct thread *thread, const st
 bool operation_find_row(struct operation *op, enum lock_event event, struct sample_row *row)
 {
 	const struct label_set *labels = &op->lock_class->labels[event];
-	int error = sample_cache_find(&op->thread->cache, &op->stack, labels, code_table_resolve, row);
+	int error = sample_cache_find(&op->thread->cache, &op->stack, labels, resolve, row);
 	if (error == ERR_LIMIT) {
 		thread_drain(op->thread);
-		error = sample_cache_find(&op->thread->cache, &op->stack, labels, code_table_resolve, row);
+		error = sample_cache_find(&op->thread->cache, &op->stack, labels, resolve, row);
 	}
 	return !error;
 }

@@ -129,7 +129,9 @@ static uint32_t class_of_new_site(const void *tstate, enum lock_kind kind)
 	if (id || !depth)
 		return id;
 	lock_name_from_creation(tstate, frames, depth, &name);
-	struct lock_class *c = lock_class_named(lock_kind_name(kind), &name, lock_exclude_frame(tstate, name.place));
+	char module[MODULE_NAME_MAX];
+	lock_exclude_module(tstate, name.place, module);
+	struct lock_class *c = lock_class_named(lock_kind_name(kind), &name, module);
 	if (!c)
 		return LOCK_CLASS_NONE;
 	tree_add(frames, name.frames_used ? name.frames_used : 1, kind, c->id);

@@ -36,16 +36,16 @@ static void drain(void *unused)
 	collector_drain();
 }
 
-static void add_comment(void *builder, const char *text)
+static void add_note(void *builder, const char *text)
 {
-	/* without memory a comment is lost; the samples say nearly the same */
-	(void)builder_add_comment(builder, text);
+	/* without memory a note is lost; the samples say nearly the same */
+	(void)builder_add_note(builder, text);
 }
 
-static void add_comments(void *unused, struct builder *builder)
+static void add_notes(void *unused, struct builder *builder)
 {
 	(void)unused;
-	collector_comments(add_comment, builder);
+	collector_notes(add_note, builder);
 }
 
 static int restart(void *unused)
@@ -101,7 +101,7 @@ static int run_uploader(const struct options *options)
 		.period_ns = options->upload_interval_ns,
 		.sink = sink,
 		.drain = drain,
-		.comments = add_comments,
+		.notes = add_notes,
 		.ask_for_restart = py_symbols_version() >= 0x030c0000 ? ask_for_restart : NULL,
 	};
 	int error = uploader_start(&config);
@@ -141,9 +141,9 @@ int uploading_start(const struct options *options, char reason[REASON_MAX])
 
 void uploading_stop(void)
 {
-	exit_signal_uninstall();
 	if (release(true, stop_timeout_ns))
 		log_once("stop", "the last profile could not be written in time");
+	exit_signal_uninstall();	/* last: a SIGTERM until here still gets its profile */
 }
 
 bool uploading_flush(int64_t timeout_ns)

@@ -1,5 +1,5 @@
 /*
- * builder.c - one upload: a profile, its comments, its outcome.
+ * builder.c - one upload: a profile, its notes, its outcome.
  *
  * Fork: a child may inherit the builder of an upload that went on in the parent.  No
  *       thread of the child knows it; its few hundred bytes stay where they are.
@@ -19,8 +19,8 @@
 struct builder {
 	const struct profile *profile;
 	uint64_t types;
-	char **comments;
-	size_t n_comments;
+	char **notes;
+	size_t n_notes;
 	char *target;
 	uint64_t bytes;
 	char error[512];	/* no malloc: there is an error to tell without memory too */
@@ -40,9 +40,9 @@ void builder_free(struct builder *builder)
 {
 	if (!builder)
 		return;
-	for (size_t i = 0; i < builder->n_comments; i++)
-		free(builder->comments[i]);
-	free(builder->comments);
+	for (size_t i = 0; i < builder->n_notes; i++)
+		free(builder->notes[i]);
+	free(builder->notes);
 	free(builder->target);
 	free(builder);
 }
@@ -56,16 +56,16 @@ static char *clean_copy(const char *text)
 	return copy;
 }
 
-int builder_add_comment(struct builder *builder, const char *text)
+int builder_add_note(struct builder *builder, const char *text)
 {
-	char **grown = realloc(builder->comments, (builder->n_comments + 1) * sizeof(*grown));
+	char **grown = realloc(builder->notes, (builder->n_notes + 1) * sizeof(*grown));
 	if (!grown)
 		return ERR_NOMEM;
-	builder->comments = grown;
-	grown[builder->n_comments] = clean_copy(text);
-	if (!grown[builder->n_comments])
+	builder->notes = grown;
+	grown[builder->n_notes] = clean_copy(text);
+	if (!grown[builder->n_notes])
 		return ERR_NOMEM;
-	builder->n_comments++;
+	builder->n_notes++;
 	return OK;
 }
 
@@ -79,8 +79,8 @@ int builder_encode(struct builder *builder, pprof_sink write, void *context)
 	struct pprof_meta meta = {
 		.start_ns = profile_start_ns(builder->profile),
 		.duration_ns = profile_duration_ns(builder->profile),
-		.comments = (const char *const *)builder->comments,
-		.n_comments = builder->n_comments,
+		.notes = (const char *const *)builder->notes,
+		.n_notes = builder->n_notes,
 		.types = builder->types,
 	};
 	return pprof_write(builder->profile, &meta, write, context);

@@ -1,7 +1,7 @@
 /*
  * builder.h - everything one upload owns: made fresh for it, freed after it.
  *
- * The uploader makes it and adds comments; a sink encodes it, as often as it needs to, and
+ * The uploader makes it and adds notes; a sink encodes it, as often as it needs to, and
  * writes down how it went.  One thread at a time.
  */
 #ifndef SNECK_UPLOAD_BUILDER_H
@@ -15,8 +15,8 @@ struct builder;
 struct builder *builder_new(const struct profile *profile, uint64_t types);
 void builder_free(struct builder *builder);
 
-/* One more pprof comment; copied, bad bytes become '?'.  ERR_NOMEM. */
-int builder_add_comment(struct builder *builder, const char *text);
+/* One more note for readers of the file; copied, bad bytes become '?'.  ERR_NOMEM. */
+int builder_add_note(struct builder *builder, const char *text);
 
 /* Is there a sample to write? */
 bool builder_has_samples(const struct builder *builder);

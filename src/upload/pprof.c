@@ -8,7 +8,7 @@
  *
  * Ids: the profile's count from 0, pprof's from 1.  The profile's 0 is the overflow row's;
  * it is written last, when it means something, and all others keep their number.
- * Strings of the format itself (types, units, label keys, comments) follow the profile's.
+ * Strings of the format itself (types, units, label keys) follow the profile's.
  */
 #include <config.h>
 
@@ -88,17 +88,15 @@ static void put(struct writer *writer, const Pprof__Profile *part)
 /* ---- the format's own strings ---------------------------------------------------------- */
 
 enum { TYPE_STRINGS = 0, UNIT_STRINGS = SAMPLE_TYPES, KEY_STRINGS = 2 * SAMPLE_TYPES,
-       COMMENT_STRINGS = KEY_STRINGS + LABEL_KEYS };
+       OWN_STRINGS = KEY_STRINGS + LABEL_KEYS };
 
-static const char *own_string(const struct writer *writer, size_t i)
+static const char *own_string(size_t i)
 {
 	if (i < UNIT_STRINGS)
 		return sample_type_infos[i - TYPE_STRINGS].name;
 	if (i < KEY_STRINGS)
 		return sample_type_infos[i - UNIT_STRINGS].unit;
-	if (i < COMMENT_STRINGS)
-		return label_infos[i - KEY_STRINGS].key;
-	return writer->meta->comments[i - COMMENT_STRINGS];
+	return label_infos[i - KEY_STRINGS].key;
 }
 
 static int64_t own_string_id(const struct writer *writer, size_t i)
@@ -117,8 +115,8 @@ static void put_strings(struct writer *writer)
 {
 	for (size_t i = 0; i < profile_n_strings(writer->profile); i++)
 		put_string(writer, profile_string(writer->profile, i, NULL));
-	for (size_t i = 0; i < COMMENT_STRINGS + writer->meta->n_comments; i++)
-		put_string(writer, own_string(writer, i));
+	for (size_t i = 0; i < OWN_STRINGS; i++)
+		put_string(writer, own_string(i));
 }
 
 /* ---- sample types and times ------------------------------------------------------------ */
@@ -164,12 +162,12 @@ static void put_scalars(struct writer *writer)
 		.default_sample_type = own_string_id(writer, TYPE_STRINGS + type)});
 }
 
-static void put_comments(struct writer *writer)
+static void put_notes(struct writer *writer)
 {
-	for (size_t i = 0; i < writer->meta->n_comments; i++) {
-		int64_t comment = own_string_id(writer, COMMENT_STRINGS + i);
+	for (size_t i = 0; i < writer->meta->n_notes; i++) {
+		char *note = (char *)(uintptr_t)writer->meta->notes[i];
 		put(writer, &(Pprof__Profile){PROTOBUF_C_MESSAGE_INIT(&pprof__profile__descriptor),
-			.n_comment = 1, .comment = &comment});
+			.n_sneck_note = 1, .sneck_note = &note});
 	}
 }
 
@@ -290,7 +288,7 @@ static void put_profile(struct writer *writer)
 	put_each(writer, profile_n_locations(profile), put_location);
 	put_each(writer, profile_n_functions(profile), put_function);
 	put_strings(writer);
-	put_comments(writer);
+	put_notes(writer);
 	put_scalars(writer);
 }
 

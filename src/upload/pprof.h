@@ -12,8 +12,8 @@
 struct pprof_meta {
 	int64_t start_ns;		/* wall clock, nanoseconds since 1970 */
 	int64_t duration_ns;
-	const char *const *comments;	/* pprof `comment`: UTF-8, for readers of the file */
-	size_t n_comments;
+	const char *const *notes;	/* UTF-8, for `sneck report`: a field that other readers pass by */
+	size_t n_notes;
 	uint64_t types;			/* columns to write: bit 1 << enum sample_type; 0: all */
 };
 

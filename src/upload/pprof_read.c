@@ -384,10 +384,12 @@ static int read_samples(struct reader *reader)
 	return OK;
 }
 
+/* What the file says besides samples: pprof's comments, then our notes. */
 static int read_comments(struct reader *reader)
 {
 	const Pprof__Profile *p = reader->profile;
-	const char **comments = allocate(reader, p->n_comment, sizeof(*comments));
+	size_t n = p->n_comment + p->n_sneck_note;
+	const char **comments = allocate(reader, n, sizeof(*comments));
 	if (!comments)
 		return fail_memory(reader);
 	for (size_t i = 0; i < p->n_comment; i++) {
@@ -395,8 +397,10 @@ static int read_comments(struct reader *reader)
 		if (error)
 			return error;
 	}
+	for (size_t i = 0; i < p->n_sneck_note; i++)
+		comments[p->n_comment + i] = p->sneck_note[i];
 	reader->file.comments = comments;
-	reader->file.n_comments = p->n_comment;
+	reader->file.n_comments = n;
 	return OK;
 }
 

@@ -65,8 +65,8 @@ static int send_profile(const struct profile *profile, struct builder *builder)
 		return ERR_NOMEM;
 	if (profile_is_empty(profile) || !builder_has_samples(builder))
 		return OK;
-	if (config.comments)
-		config.comments(config.context, builder);
+	if (config.notes)
+		config.notes(config.context, builder);
 	return config.sink->send(config.sink, builder);
 }
 

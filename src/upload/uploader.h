@@ -19,7 +19,7 @@ struct uploader_config {
 
 	/* Hooks, each may be NULL; called by the uploader, no lock held, without the GIL. */
 	void (*drain)(void *context);	/* bring what threads have gathered into the profile */
-	void (*comments)(void *context, struct builder *builder);	/* builder_add_comment */
+	void (*notes)(void *context, struct builder *builder);	/* builder_add_note */
 	void *context;
 
 	/*

@@ -109,4 +109,5 @@ def parse(data: bytes) -> Profile:
     if any(len(sample.values) != len(types) for sample in samples):
         raise ValueError("a sample has not one value per sample type")
     comments = [strings[number] for number in whole.numbers(13)]
+    comments += [note.decode("utf-8") for note in whole.fields.get(1000, [])]
     return Profile(types, samples, comments, whole.number(9), whole.number(10))

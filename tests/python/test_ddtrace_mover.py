@@ -99,6 +99,17 @@ def deep(n: int, buried) -> None:
         pass
 
 
+class Excluded(Case):
+    def test_locks_of_excluded_modules_and_their_submodules_are_left_out(self) -> None:
+        for excluded, wanted in (("", 2), ("__main__", 0), ("json, __main__", 0), ("__main", 2), ("__main__.sub", 2)):
+            early = threading.Lock()
+            with profiled(lock_exclude_modules=excluded) as seen:
+                mine = threading.Lock()
+                with mine, early:
+                    pass
+            self.assertEqual((seen.rows.acquires, seen.rows.releases), (wanted, wanted), excluded)
+
+
 class Depth(Case):
     def test_a_deep_stack_keeps_its_leaf_end_and_says_what_was_left_out(self) -> None:
         for frames in (1, 5, 64, 599):

@@ -379,6 +379,8 @@ class OddPlaces(Case):
             run(framed)
             """)
         self.sane(ran)
+        frameless = ran.rows.of(where=lambda row: row.frames[0][0] == "<no Python frame>")
+        self.assertEqual((frameless.acquires, frameless.releases), (5, 5))
         self.assertEqual((ran.rows.acquires, ran.rows.releases), (6, 6))
 
     def test_release_in_another_thread_many_times(self) -> None:

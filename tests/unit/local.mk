@@ -4,12 +4,14 @@ unit_tests = \
 	tests/unit/test_arena \
 	tests/unit/test_builder \
 	tests/unit/test_exit_signal \
+	tests/unit/test_fork \
 	tests/unit/test_histogram \
 	tests/unit/test_holds \
 	tests/unit/test_intern \
 	tests/unit/test_lock_class \
 	tests/unit/test_lock_table \
 	tests/unit/test_log \
+	tests/unit/test_mutex \
 	tests/unit/test_options \
 	tests/unit/test_pprof \
 	tests/unit/test_pprof_read \
@@ -23,6 +25,7 @@ unit_tests = \
 	tests/unit/test_sampling \
 	tests/unit/test_sink_file \
 	tests/unit/test_stats \
+	tests/unit/test_threads \
 	tests/unit/test_uploader \
 	tests/unit/test_utf8 \
 	tests/unit/test_wakeup

@@ -22,9 +22,9 @@ START_TEST(builder_writes_its_comments_and_period)
 	char text[32];
 	for (int i = 0; i < 100; i++) {
 		snprintf(text, sizeof(text), "comment %d", i);
-		ck_assert_int_eq(builder_add_comment(builder, text), OK);
+		ck_assert_int_eq(builder_add_note(builder, text), OK);
 	}
-	ck_assert_int_eq(builder_add_comment(builder, "bad \xff byte"), OK);
+	ck_assert_int_eq(builder_add_note(builder, "bad \xff byte"), OK);
 	profile_end(profile);
 	for (int times = 0; times < 2; times++) {	/* a sink may try again */
 		struct memory_file bytes = {0};

@@ -30,11 +30,11 @@ static struct pprof_file *write_and_read(const struct profile *profile, const st
 START_TEST(pprof_reads_back_every_value_and_text)
 {
 	struct profile *profile = profile_new(&roomy);
-	const char *comments[] = {"sneck 0.1.0", "lock_stats={\"a\":1}"};
+	const char *notes[] = {"sneck 0.1.0", "lock_stats={\"a\":1}"};
 	add_lock(profile, "main.py:5:a", 12, 1234567890123.4);
 	add_lock(profile, "main.py:5:a", 12, 0.2);
 	add_lock(profile, "main.py:6:Schl\xc3\xbcssel", 13, 77);
-	struct pprof_meta meta = {1700000000123456789, 60000000001, comments, 2, 0};
+	struct pprof_meta meta = {1700000000123456789, 60000000001, notes, 2, 0};
 	struct pprof_file *file = write_and_read(profile, &meta);
 
 	ck_assert_int_eq(file->time_ns, 1700000000123456789);
@@ -42,7 +42,7 @@ START_TEST(pprof_reads_back_every_value_and_text)
 	ck_assert_int_eq(file->period, 1);
 	ck_assert_str_eq(file->period_type.name, "lock-acquire-wait");
 	ck_assert_uint_eq(file->n_comments, 2);
-	ck_assert_str_eq(file->comments[1], comments[1]);
+	ck_assert_str_eq(file->comments[1], notes[1]);
 	ck_assert_uint_eq(file->n_types, SAMPLE_TYPES);
 	for (size_t type = 0; type < SAMPLE_TYPES; type++) {
 		ck_assert_str_eq(file->types[type].name, sample_type_infos[type].name);

@@ -27,12 +27,6 @@
  * threads: there, such tests only say that they were skipped.
  */
 #ifdef __SANITIZE_THREAD__
-const char *__tsan_default_options(void);
-__attribute__((visibility("default"))) const char *__tsan_default_options(void)
-{
-	return "die_after_fork=0";
-}
-
 static bool is_skipped(const char *what)
 {
 	fprintf(stderr, "SKIP %s: not with the thread sanitizer\n", what);
@@ -94,16 +88,16 @@ static void drain(void *context)
 }
 
 
-static void comments(void *context, struct builder *builder)
+static void notes(void *context, struct builder *builder)
 {
 	(void)context;
-	builder_add_comment(builder, "from the hook");
+	builder_add_note(builder, "from the hook");
 }
 
 static struct uploader_config config_of(int64_t period_ns)
 {
 	return (struct uploader_config){.period_ns = period_ns, .sink = &sink.sink, .drain = drain,
-					.comments = comments, .context = &drains};
+					.notes = notes, .context = &drains};
 }
 
 static void start(int64_t period_ns)

@@ -7,6 +7,18 @@
 #include <check.h>
 #include <stdlib.h>
 
+/*
+ * A forked child has fewer threads than its parent, and may start one: the thread sanitizer
+ * is not to end it for either.
+ */
+#if defined(__SANITIZE_THREAD__)
+const char *__tsan_default_options(void);
+__attribute__((visibility("default"))) const char *__tsan_default_options(void)
+{
+	return "die_after_fork=0:report_thread_leaks=0";
+}
+#endif
+
 static inline int unit_run(const char *name, const TTest *const *tests, size_t n)
 {
 	Suite *suite = suite_create(name);

@@ -60,7 +60,6 @@ expect thread id: 4711 -- -traces "$file"
 expect '300ms (60.00%):' main.py:1:first -- -tags "$file"
 expect '200ms (40.00%):' main.py:7:Schlüssel -- -tags "$file"
 expect 450ms 450ms 3: with self.first: -- -list 'Cache.get' "$file"
-expect written by write_pprof -- -comments "$file"
 
 # a full profile says so, and loses nothing: 997 rows of the 2000 had room, the rest is one row
 expect 1us '0.0002%' '100%' 1us '0.0002%' '<profile full>' -- -top -nodefraction=0 "$full"

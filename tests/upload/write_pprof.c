@@ -54,7 +54,7 @@ int main(int argc, char **argv)
 	struct profile *profile = profile_new(&(struct profile_limits){.rows = 1000, .bytes = 16 << 20});
 	fill(profile, argc > 3 ? atoi(argv[3]) : 0);
 	struct builder *builder = builder_new(profile, 0);
-	builder_add_comment(builder, "written by write_pprof");
+	builder_add_note(builder, "written by write_pprof");
 	int error = sink->send(sink, builder);
 	if (error)
 		fprintf(stderr, "%s\n", builder_error(builder));

@@ -1,0 +1,160 @@
+/*
+ * test_threads.c - threads come and go, their samples stay, and a fork leaves one.
+ */
+#include <config.h>
+
+#include "runtime/threads.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "unit.h"
+
+static const struct label_set what = {.n = 1, .labels = {{.key = LABEL_LOCK_NAME, .string = "l"}}};
+static const double one[SAMPLE_TYPES] = {[SAMPLE_LOCK_ACQUIRE] = 1};
+static _Atomic int seen;
+static char seen_name[64], short_lived[] = "short-lived";
+
+static void resolve(const struct raw_frame *raw, size_t depth, struct frame *out)
+{
+	static const struct function function = {.name = "f", .filename = "f.py"};
+	(void)raw;
+	for (size_t i = 0; i < depth; i++)
+		out[i] = (struct frame){.function = &function};
+}
+
+static void consume(const struct frame *frames, size_t depth, size_t omitted, const struct label *labels,
+		    size_t n_labels, const double values[SAMPLE_TYPES])
+{
+	(void)frames, (void)depth, (void)omitted;
+	seen += (int)values[SAMPLE_LOCK_ACQUIRE];
+	for (size_t i = 0; i < n_labels; i++)
+		if (labels[i].key == LABEL_THREAD_NAME)
+			snprintf(seen_name, sizeof(seen_name), "%s", labels[i].string);
+}
+
+static void init(void)
+{
+	ck_assert_int_eq(threads_init(), 0);
+	threads_set_consumer(consume);
+	seen = 0;
+}
+
+static void sample_once(struct thread *thread)
+{
+	const struct raw_frame frame = {.code = 1};
+	const struct raw_stack stack = {.frames = &frame, .depth = 1, .hash = raw_stack_hash(&frame, 1)};
+	struct sample_row row;
+	ck_assert_int_eq(sample_cache_find(&thread->cache, &stack, &what, resolve, &row), 0);
+	ck_assert(sample_cache_add(&thread->cache, row, one));
+}
+
+static struct thread *self_once_listed(void)
+{
+	struct thread *thread;
+	while (!(thread = thread_self()))	/* the list is being drained: as an operation does, again */
+		;
+	return thread;
+}
+
+static void *live_and_sample(void *name)
+{
+	struct thread *thread = self_once_listed();
+	ck_assert_ptr_eq(thread, thread_self());
+	ck_assert_uint_eq(thread->ident, (uintptr_t)pthread_self());
+	ck_assert_uint_eq(thread_hot.ident, thread->ident);
+	snprintf(thread->name, sizeof(thread->name), "%s", (char *)name);
+	sample_once(thread);
+	return NULL;
+}
+
+START_TEST(a_thread_that_ends_leaves_its_samples_and_nothing_else)
+{
+	pthread_t thread;
+	init();
+	ck_assert_int_eq(pthread_create(&thread, NULL, live_and_sample, short_lived), 0);
+	pthread_join(thread, NULL);
+	ck_assert_int_eq(seen, 1);
+	ck_assert_str_eq(seen_name, "short-lived");
+	ck_assert_uint_eq(threads_count(), 0);
+}
+END_TEST
+
+START_TEST(a_drain_of_all_takes_each_sample_once_and_begins_a_period)
+{
+	init();
+	unsigned period = threads_period();
+	sample_once(self_once_listed());
+	threads_drain();
+	threads_drain();
+	ck_assert_int_eq(seen, 1);
+	ck_assert_uint_eq(threads_period(), period + 2);
+}
+END_TEST
+
+static void *live_often(void *unused)
+{
+	(void)unused;
+	for (int i = 0; i < 200; i++) {
+		pthread_t thread;
+		ck_assert_int_eq(pthread_create(&thread, NULL, live_and_sample, short_lived), 0);
+		pthread_join(thread, NULL);
+	}
+	return NULL;
+}
+
+START_TEST(threads_that_come_and_go_beside_drains_lose_nothing)
+{
+	pthread_t churners[4];
+	init();
+	for (int i = 0; i < 4; i++)
+		ck_assert_int_eq(pthread_create(&churners[i], NULL, live_often, NULL), 0);
+	for (int i = 0; i < 500; i++)
+		threads_drain();
+	for (int i = 0; i < 4; i++)
+		pthread_join(churners[i], NULL);
+	ck_assert_int_eq(seen, 800);
+	ck_assert_uint_eq(threads_count(), 0);
+}
+END_TEST
+
+START_TEST(a_reset_reaches_the_countdown_of_every_thread)
+{
+	init();
+	struct thread *thread = self_once_listed();
+	thread->hot->countdown = 1000000;
+	threads_reset_countdowns();
+	ck_assert_int_eq(thread_hot.countdown, 1);
+}
+END_TEST
+
+START_TEST(a_forked_child_has_one_thread_and_none_of_the_parents_samples)
+{
+	init();
+	sample_once(self_once_listed());
+	threads_prefork();
+	pid_t child = fork();
+	if (!child) {
+		threads_postfork_child();
+		threads_drain();
+		int of_parent = seen;
+		sample_once(thread_self());
+		threads_drain();
+		_exit(!(of_parent == 0 && seen == 1 && threads_count() == 1 && thread_self()->native_id == getpid()));
+	}
+	threads_postfork_parent();
+	int status;
+	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	ck_assert_int_eq(status, 0);
+	threads_drain();
+	ck_assert_int_eq(seen, 1);
+}
+END_TEST
+
+UNIT_TESTS("threads", a_thread_that_ends_leaves_its_samples_and_nothing_else,
+	   a_drain_of_all_takes_each_sample_once_and_begins_a_period,
+	   threads_that_come_and_go_beside_drains_lose_nothing, a_reset_reaches_the_countdown_of_every_thread,
+	   a_forked_child_has_one_thread_and_none_of_the_parents_samples)
