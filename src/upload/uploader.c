@@ -164,7 +164,7 @@ static void serve(void)
 		int signo = atomic_exchange(&signal_asked, 0);
 		if (signo)
 			end_by_signal(signo);
-		else if (asked != done || clock_now_ns() >= deadline_ns)
+		else if (asked != done || (state != UPLOADER_STOPPING && clock_now_ns() >= deadline_ns))
 			upload_unlocked();
 		else if (state == UPLOADER_STOPPING || state == UPLOADER_PARKING)
 			return;
@@ -252,11 +252,30 @@ static void init_condition(void)
 	condition_is_made = true;
 }
 
+/* A thread that was told to end and has not run since may as well go on.  Lock held. */
+static int take_thread_back(void)
+{
+	state = UPLOADER_RUNNING;
+	alive_in = getpid();
+	wakeup_call(&wakeup);
+	return OK;
+}
+
+/* Lock held. */
+static bool is_startable(void)
+{
+	if (state == UPLOADER_STOPPING && thread_ended && !busy) {
+		pthread_join(thread, NULL);
+		state = UPLOADER_STOPPED;
+	}
+	return state == UPLOADER_STOPPED || (state == UPLOADER_STOPPING && !busy);
+}
+
 int uploader_start(const struct uploader_config *given)
 {
 	int error = ERR_STATE;
 	mutex_lock(&lock);
-	if (state == UPLOADER_STOPPED) {
+	if (is_startable()) {
 		if (!condition_is_made)
 			init_condition();
 		config = *given;
@@ -264,7 +283,7 @@ int uploader_start(const struct uploader_config *given)
 		last_result = OK;
 		done = asked;
 		start_period();
-		error = start_thread();
+		error = state == UPLOADER_STOPPED ? start_thread() : take_thread_back();
 	}
 	mutex_unlock(&lock);
 	return error;
@@ -322,6 +341,36 @@ int uploader_flush(int64_t timeout_ns)
 	return result;
 }
 
+/* An idle thread ends within this, unless the system does not let it run at all. */
+static const int64_t grace_ns = 500000000;
+
+/* False: the thread is still uploading at the limit, or has not run for its grace. */
+static bool wait_for_end(int64_t limit_ns)
+{
+	while (!thread_ended && state == UPLOADER_STOPPING) {
+		int64_t grace_limit_ns = clock_now_ns() + grace_ns;
+		int64_t until_ns = busy || limit_ns < grace_limit_ns ? limit_ns : grace_limit_ns;
+		if (!wait_for_change(until_ns) && !thread_ended && (!busy || clock_now_ns() >= limit_ns))
+			return false;
+	}
+	return true;
+}
+
+/*
+ * The thread did not get to run (seen on machines with many more threads than processors):
+ * what it was to do is done here, and it ends, or is taken back, when it wakes.
+ */
+static int stop_without_waiting(void)
+{
+	if (busy)
+		return ERR_TIMEOUT;
+	alive_in = 0;
+	if (asked == done)
+		return OK;
+	upload_unlocked();
+	return last_result;
+}
+
 /* Lock held, given up meanwhile. */
 static int stop_thread(bool flush, int64_t limit_ns)
 {
@@ -329,9 +378,8 @@ static int stop_thread(bool flush, int64_t limit_ns)
 		asked++;
 	state = UPLOADER_STOPPING;
 	wakeup_call(&wakeup);
-	while (!thread_ended && state == UPLOADER_STOPPING)
-		if (!wait_for_change(limit_ns) && !thread_ended)
-			return ERR_TIMEOUT;
+	if (!wait_for_end(limit_ns))
+		return stop_without_waiting();
 	if (state == UPLOADER_STOPPING) {	/* or another stop was faster */
 		pthread_join(thread, NULL);	/* which takes our lock no more, and ends now */
 		state = UPLOADER_STOPPED;
