@@ -29,11 +29,14 @@ static void resolve(const struct raw_frame *raw, size_t depth, struct frame *out
 static void consume(const struct frame *frames, size_t depth, size_t omitted, const struct label *labels,
 		    size_t n_labels, const double values[SAMPLE_TYPES])
 {
+	static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER;
 	(void)frames, (void)depth, (void)omitted;
+	pthread_mutex_lock(&one_at_a_time);
 	seen += (int)values[SAMPLE_LOCK_ACQUIRE];
 	for (size_t i = 0; i < n_labels; i++)
 		if (labels[i].key == LABEL_THREAD_NAME)
 			snprintf(seen_name, sizeof(seen_name), "%s", labels[i].string);
+	pthread_mutex_unlock(&one_at_a_time);
 }
 
 static void init(void)
@@ -66,7 +69,9 @@ static void *live_and_sample(void *name)
 	ck_assert_ptr_eq(thread, thread_self());
 	ck_assert_uint_eq(thread->ident, (uintptr_t)pthread_self());
 	ck_assert_uint_eq(thread_hot.ident, thread->ident);
+	mutex_lock(&thread->cache.lock);
 	snprintf(thread->name, sizeof(thread->name), "%s", (char *)name);
+	mutex_unlock(&thread->cache.lock);
 	sample_once(thread);
 	return NULL;
 }
