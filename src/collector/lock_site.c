@@ -16,12 +16,14 @@
 
 #include "collector/lock_site.h"
 
+#include <stdlib.h>
 #include <sys/mman.h>
 
 #include "collector/lock_exclude.h"
 #include "collector/lock_name.h"
 #include "collector/lock_table.h"
 #include "runtime/mutex.h"
+#include "runtime/threads.h"
 
 enum {
 	SLOTS = 1 << 17,
@@ -41,11 +43,18 @@ static struct mutex sites_lock = MUTEX_INITIALIZER(LOCK_RANK_SITES);
 static struct node *nodes;	/* 3 MiB of address space, touched as used */
 static uint32_t n_nodes;
 
-/* Where this thread last made a lock of each kind: a loop that makes many finds it here. */
-static __thread struct last_site {
-	uintptr_t code, instruction;	/* py_frames_mark() */
+/*
+ * Where a thread lately made locks, by the marks of py_frames_mark(): most are found here, by
+ * a handful of loads.  A caller of 0: the leaf alone tells.
+ */
+struct recent_site {
+	uintptr_t code, instruction;
+	uintptr_t caller_code, caller_instruction;
 	uint32_t class_id;
-} last_sites[LOCK_KINDS] SNECK_TLS;
+	enum lock_kind kind;
+};
+
+enum { RECENT_BITS = 6 };
 
 static uint32_t node_parent(uint32_t parent, enum lock_kind kind)
 {
@@ -69,11 +78,11 @@ static uint32_t node_slot(uint32_t parent, const struct raw_frame *frame)
  * Follow the stack down the tree as far as it is known: its class id, or 0; *used frames
  * were looked at.
  */
-static uint32_t tree_find(const struct raw_frame *frames, size_t depth, enum lock_kind kind)
+static uint32_t tree_find(const struct raw_frame *frames, size_t depth, enum lock_kind kind, size_t *used)
 {
 	uint32_t parent = 0;
-	for (size_t i = 0; i < depth; i++) {
-		uint32_t slot = node_slot(node_parent(parent, kind), &frames[i]);
+	for (*used = 1; *used <= depth; ++*used) {
+		uint32_t slot = node_slot(node_parent(parent, kind), &frames[*used - 1]);
 		uint32_t value = __atomic_load_n(&nodes[slot].value, __ATOMIC_ACQUIRE);
 		if (value != DEEPER)
 			return value;
@@ -120,47 +129,74 @@ static bool is_ready(void)
 	return nodes;
 }
 
-static uint32_t class_of_new_site(const void *tstate, enum lock_kind kind)
+static uint32_t name_site(const void *tstate, enum lock_kind kind, const struct raw_frame *frames, size_t depth,
+			  size_t *used)
 {
-	struct raw_frame frames[STACK_MAX];
-	size_t total, depth = py_frames_walk(tstate, frames, STACK_MAX, &total);
-	uint32_t id = tree_find(frames, depth, kind);
 	struct lock_name name;
-	if (id || !depth)
-		return id;
-	lock_name_from_creation(tstate, frames, depth, &name);
 	char module[MODULE_NAME_MAX];
+	lock_name_from_creation(tstate, frames, depth, &name);
 	lock_exclude_module(tstate, name.place, module);
 	struct lock_class *c = lock_class_named(lock_kind_name(kind), &name, module);
 	if (!c)
 		return LOCK_CLASS_NONE;
-	tree_add(frames, name.frames_used ? name.frames_used : 1, kind, c->id);
+	*used = name.frames_used ? name.frames_used : 1;
+	tree_add(frames, *used, kind, c->id);
 	return c->id;
 }
 
-static __attribute__((noinline)) uint32_t find_class(const void *tstate, enum lock_kind kind, uintptr_t code,
-						     uintptr_t instruction)
+static bool is_marked(uintptr_t code, const struct raw_frame *frame)
 {
-	struct raw_frame leaf;
-	if (!is_ready() || !py_frames_leaf(tstate, &leaf))
+	return (code & ~(uintptr_t)3) == frame->code;	/* a tag apart, in 3.14 and later */
+}
+
+/* Remember the site, if the marked frames are those that tell it. */
+static void remember(struct recent_site *recent, const struct recent_site *site, const struct raw_frame *frames,
+		     size_t used)
+{
+	if (used > 2 || !is_marked(site->code, &frames[0]) || (used == 2 && !is_marked(site->caller_code, &frames[1])))
+		return;
+	*recent = *site;
+	if (used == 1)
+		recent->caller_code = recent->caller_instruction = 0;
+}
+
+/* site: marks and kind are set; its class is found. */
+static __attribute__((noinline)) uint32_t find_class(const void *tstate, struct recent_site *recent,
+						     struct recent_site *site)
+{
+	struct raw_frame frames[STACK_MAX];
+	size_t total, used, depth = py_frames_walk(tstate, frames, STACK_MAX, &total);
+	if (!depth || !is_ready())
 		return LOCK_CLASS_NONE;
-	uint32_t id = tree_find(&leaf, 1, kind);
-	if (!id)
-		return class_of_new_site(tstate, kind);
-	/* one frame told it, and it is the one that was marked: a tag apart, in 3.14 and later */
-	if ((code & ~(uintptr_t)3) == leaf.code)
-		last_sites[kind] = (struct last_site){code, instruction, id};
-	return id;
+	site->class_id = tree_find(frames, depth, site->kind, &used);
+	if (!site->class_id)
+		site->class_id = name_site(tstate, site->kind, frames, depth, &used);
+	if (site->class_id && recent)
+		remember(recent, site, frames, used);
+	return site->class_id;
+}
+
+static struct recent_site *recent_of(struct thread *thread, uintptr_t code, uintptr_t instruction)
+{
+	if (!thread || (!thread->sites && !(thread->sites = calloc(1 << RECENT_BITS, sizeof(struct recent_site)))))
+		return NULL;
+	uint64_t hash = ((uint64_t)code ^ instruction << 7 ^ instruction) * 0x9e3779b97f4a7c15;
+	return (struct recent_site *)thread->sites + (hash >> (64 - RECENT_BITS));
 }
 
 uint32_t lock_site_class(const void *tstate, enum lock_kind kind)
 {
-	uintptr_t code, instruction;
-	py_frames_mark(tstate, &code, &instruction);
-	const struct last_site *last = &last_sites[kind];
-	if (code && code == last->code && instruction == last->instruction)
-		return last->class_id;
-	return find_class(tstate, kind, code, instruction);
+	struct recent_site site = {.kind = kind};
+	uintptr_t frame = py_frames_mark(tstate, &site.code, &site.instruction);
+	struct recent_site *recent = recent_of(thread_self(), site.code, site.instruction);
+	bool is_leaf = recent && site.code && recent->code == site.code && recent->instruction == site.instruction &&
+		       recent->kind == kind;
+	if (is_leaf && !recent->caller_code)
+		return recent->class_id;
+	py_frames_mark_caller(frame, &site.caller_code, &site.caller_instruction);
+	if (is_leaf && recent->caller_code == site.caller_code && recent->caller_instruction == site.caller_instruction)
+		return recent->class_id;
+	return find_class(tstate, recent, &site);
 }
 
 void lock_site_prefork(void)

@@ -201,15 +201,25 @@ bool py_frames_leaf(const void *tstate, struct raw_frame *frame)
 	return walker(tstate, frame, 1, &total) == 1;
 }
 
-void py_frames_mark(const void *tstate, uintptr_t *code, uintptr_t *instruction)
+static ALWAYS_INLINE uintptr_t mark(uintptr_t frame, uintptr_t *code, uintptr_t *instruction)
 {
-	uintptr_t frame = have_offsets() ? leaf_address(false, &in_use, tstate) : 0;
 	*code = *instruction = 0;
 	if (!frame)
-		return;
+		return 0;
 	*code = load_word(false, frame + in_use.frame_code);
 	*instruction = in_use.frame_objects ? (uintptr_t)load_int(false, frame + in_use.frame_instruction)
 					    : load_word(false, frame + in_use.frame_instruction);
+	return frame;
+}
+
+uintptr_t py_frames_mark(const void *tstate, uintptr_t *code, uintptr_t *instruction)
+{
+	return mark(have_offsets() ? leaf_address(false, &in_use, tstate) : 0, code, instruction);
+}
+
+uintptr_t py_frames_mark_caller(uintptr_t frame, uintptr_t *code, uintptr_t *instruction)
+{
+	return mark(frame ? load_word(false, frame + in_use.frame_previous) : 0, code, instruction);
 }
 
 /* ---- variables ------------------------------------------------------------------------- */

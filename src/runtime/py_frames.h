@@ -34,9 +34,10 @@ bool py_frames_leaf(const void *tstate, struct raw_frame *frame);
 /*
  * What tells the leaf frame's place from others, unchecked and cheap: the words that name its
  * code and instruction.  Compare it with a mark taken when py_frames_leaf() gave a code object
- * that was kept alive since; equal marks are equal places.  *code is 0 where there is none.
+ * that was kept alive since; equal marks are equal places.  *code is 0 where there is none.  Gives the frame, for the mark of its caller; 0 for none.
  */
-void py_frames_mark(const void *tstate, uintptr_t *code, uintptr_t *instruction);
+uintptr_t py_frames_mark(const void *tstate, uintptr_t *code, uintptr_t *instruction);
+uintptr_t py_frames_mark_caller(uintptr_t frame, uintptr_t *code, uintptr_t *instruction);
 
 /* ---- the variables of a frame ---------------------------------------------------------- */
 

@@ -75,6 +75,7 @@ static void on_thread_exit(void *value)
 	self = NULL;
 	thread_hot = (struct thread_hot){.countdown = 1};
 	sample_cache_fini(&thread->cache);
+	free(thread->sites);
 	free(thread);
 }
 

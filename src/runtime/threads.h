@@ -30,6 +30,8 @@ struct thread {
 	double thinning;		/* times the distance asked for, to stay in the budget */
 	int64_t window_start_ns, window_cost_ns;
 
+	void *sites;			/* where it lately made locks (collector/lock_site.c); freed with it */
+
 	/* who it is, for the labels; guarded by cache.lock once listed */
 	uintptr_t ident;
 	long native_id;
