@@ -24,6 +24,7 @@ check-unit: all
 	$(MAKE) $(AM_MAKEFLAGS) check TESTS='$(unit_tests)'
 check-long: all
 	SNECK_STAGE='$(abs_top_builddir)/stage' $(PYTHON) $(srcdir)/tests/long/cpython_suite
+	SNECK_STAGE='$(abs_top_builddir)/stage' SNECK_LONG=1 $(PYTHON) $(srcdir)/tests/run_interpreters --only native
 .PHONY: check-unit check-long
 EXTRA_DIST += tests/python/test_frames.py
 EXTRA_DIST += tests/python/test_names.py tests/python/names_table.py

@@ -137,6 +137,7 @@ class Quiet(Case):
     def test_nothing_on_stderr_at_start_stop_and_exit(self) -> None:
         self.assert_clean(run_child(USE + "sneck.stop()\nsneck.start(output=output)\nsneck.flush()\nsneck.stop()\n"))
 
+    @unittest.skipIf(SANITIZED, "the sanitizer handles SIGSEGV itself")
     def test_faulthandler_and_the_programs_own_sigsegv_are_untouched(self) -> None:
         ran = run_child("""
             import faulthandler, signal

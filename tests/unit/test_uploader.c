@@ -330,6 +330,42 @@ static int refuse_thread(pthread_t *thread, const pthread_attr_t *attributes, vo
 	return EAGAIN;
 }
 
+static void *(*late_entry)(void *);
+
+static void *enter_late(void *argument)
+{
+	usleep(1500000);
+	return late_entry(argument);
+}
+
+static int create_late(pthread_t *thread, const pthread_attr_t *attributes, void *(*entry)(void *), void *argument)
+{
+	late_entry = entry;
+	return pthread_create(thread, attributes, enter_late, argument);
+}
+
+START_TEST(uploader_whose_thread_does_not_get_to_run_uploads_all_the_same_and_takes_it_back)
+{
+	struct uploader_config config = config_of(3600000 * MS);
+	uploader_create_thread = create_late;
+	start(3600000 * MS);
+	add(5);
+	int64_t before_ns = clock_now_ns();
+	ck_assert_int_eq(uploader_stop(true, 10000 * MS), OK);
+	ck_assert_int_lt(clock_now_ns() - before_ns, 1400 * MS);
+	ck_assert_int_eq(sink.waits, 5);
+	uploader_create_thread = refuse_thread;		/* none is made: the late one serves */
+	ck_assert_int_eq(uploader_start(&config), OK);
+	add(6);
+	ck_assert_int_eq(uploader_flush(10000 * MS), OK);
+	ck_assert_int_eq(sink.waits, 11);
+	ck_assert(has_upload_threads(1));
+	ck_assert_int_eq(uploader_stop(false, 10000 * MS), OK);
+	ck_assert(has_upload_threads(0));
+	red_black_fini();
+}
+END_TEST
+
 START_TEST(uploader_without_a_thread_says_so_and_flushes_all_the_same)
 {
 	struct uploader_config config = config_of(3600000 * MS);
@@ -675,6 +711,7 @@ UNIT_TESTS("uploader", uploader_flush_sends_what_was_added, uploader_sends_nothi
 	   uploader_stop_sends_the_last_one_if_wished, uploader_keeps_its_period,
 	   uploader_counts_failures_and_goes_on, uploader_counts_overflowed_samples, uploader_waits_are_bounded,
 	   uploader_flushes_of_many_threads_lose_nothing,
+	   uploader_whose_thread_does_not_get_to_run_uploads_all_the_same_and_takes_it_back,
 	   uploader_without_a_thread_says_so_and_flushes_all_the_same,
 	   uploader_tries_a_larger_stack_when_thread_locals_fill_the_small_one,
 	   uploader_thread_takes_no_signals_of_the_program, uploader_child_has_no_thread_until_it_needs_one,
