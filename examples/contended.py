@@ -21,7 +21,7 @@ lines: list[str] = []
 
 def log(text: str) -> None:
     with log_lock:
-        time.sleep(0.0005)
+        time.sleep(0.002)
         lines.append(text)
 
 
@@ -84,6 +84,8 @@ class Shop:
             with self.stock[item]:
                 time.sleep(0.0005)
             self.ledger.record(price)
+            if random.random() < 0.1:
+                log(f"{item} sold")
 
     def audit(self) -> None:
         while not self.closing.wait(0.2):
@@ -91,7 +93,7 @@ class Shop:
 
     def report(self) -> None:
         while not self.closing.wait(0.05):
-            if log_lock.acquire(timeout=0.001):
+            if log_lock.acquire(timeout=0.0005):
                 log_lock.release()
 
 

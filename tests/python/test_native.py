@@ -4,6 +4,7 @@ import copy
 import ctypes
 import os
 import pickle
+import sys
 import threading
 import traceback
 import unittest
@@ -60,6 +61,11 @@ def outcome(action: Callable[[], Any]) -> tuple[Any, ...]:
         return ("returned", type(result) if hasattr(result, "acquire") else result)
     except BaseException as error:
         return (type(error), str(error), len(traceback.extract_tb(error.__traceback__)))
+
+
+def jit_is_enabled() -> bool:
+    jit = getattr(sys, "_jit", None)
+    return bool(jit and jit.is_enabled())
 
 
 def in_thread(action: Callable[[], Any]) -> Any:
@@ -163,7 +169,7 @@ class Speed(Case):
             print(min(ns() for _ in range(20)) / before)
             """, start=None)
         self.assert_clean(ran)
-        self.assertLess(float(ran.out), 1.3)
+        self.assertLess(float(ran.out), 1.3)  # it was 1.5 to 2.2; a compiler may choose another trace
 
 
 class Behaviour(Case):
@@ -274,7 +280,9 @@ class OddPlaces(Case):
             print("grown", grown)
             """, start=None, timeout_s=250)
         self.sane(ran)
-        self.assertLess(int(ran.out.split()[-1]), 600_000 if SANITIZED else 32_768, "KiB grown over the second half")
+        # CPython's JIT itself loses some 25 KiB each time its compiled code is thrown away (3.14.10, 3.15.2).
+        limit = 600_000 if SANITIZED else 40_000 if jit_is_enabled() else 4_096
+        self.assertLess(int(ran.out.split()[-1]), limit, "KiB grown over the second half")
 
     def test_a_lock_in_a_signal_handler(self) -> None:
         self.sane(run_child("""
