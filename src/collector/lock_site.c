@@ -45,7 +45,8 @@ static uint32_t n_nodes;
 
 /*
  * Where a thread lately made locks, by the marks of py_frames_mark(): most are found here, by
- * a handful of loads.  A caller of 0: the leaf alone tells.
+ * a handful of loads.  Where the leaf does not tell, its entry says DEEPER and the one that
+ * does stands where leaf and caller together hash to; else the caller is 0.
  */
 struct recent_site {
 	uintptr_t code, instruction;
@@ -149,19 +150,30 @@ static bool is_marked(uintptr_t code, const struct raw_frame *frame)
 	return (code & ~(uintptr_t)3) == frame->code;	/* a tag apart, in 3.14 and later */
 }
 
+static size_t recent_index(const struct recent_site *site)
+{
+	uint64_t words = (uint64_t)site->code ^ site->instruction << 7 ^ site->instruction ^
+			 (uint64_t)site->caller_code << 3 ^ site->caller_instruction << 11;
+	return words * 0x9e3779b97f4a7c15 >> (64 - RECENT_BITS);
+}
+
 /* Remember the site, if the marked frames are those that tell it. */
-static void remember(struct recent_site *recent, const struct recent_site *site, const struct raw_frame *frames,
+static void remember(struct recent_site *recents, const struct recent_site *site, const struct raw_frame *frames,
 		     size_t used)
 {
 	if (used > 2 || !is_marked(site->code, &frames[0]) || (used == 2 && !is_marked(site->caller_code, &frames[1])))
 		return;
-	*recent = *site;
-	if (used == 1)
-		recent->caller_code = recent->caller_instruction = 0;
+	struct recent_site leaf = *site;
+	leaf.caller_code = leaf.caller_instruction = 0;
+	if (used == 2) {
+		leaf.class_id = DEEPER;
+		recents[recent_index(site)] = *site;
+	}
+	recents[recent_index(&leaf)] = leaf;
 }
 
 /* site: marks and kind are set; its class is found. */
-static __attribute__((noinline)) uint32_t find_class(const void *tstate, struct recent_site *recent,
+static __attribute__((noinline)) uint32_t find_class(const void *tstate, struct recent_site *recents,
 						     struct recent_site *site)
 {
 	struct raw_frame frames[STACK_MAX];
@@ -171,32 +183,37 @@ static __attribute__((noinline)) uint32_t find_class(const void *tstate, struct 
 	site->class_id = tree_find(frames, depth, site->kind, &used);
 	if (!site->class_id)
 		site->class_id = name_site(tstate, site->kind, frames, depth, &used);
-	if (site->class_id && recent)
-		remember(recent, site, frames, used);
+	if (site->class_id && recents)
+		remember(recents, site, frames, used);
 	return site->class_id;
 }
 
-static struct recent_site *recent_of(struct thread *thread, uintptr_t code, uintptr_t instruction)
+static struct recent_site *recent_sites(void)
 {
-	if (!thread || (!thread->sites && !(thread->sites = calloc(1 << RECENT_BITS, sizeof(struct recent_site)))))
-		return NULL;
-	uint64_t hash = ((uint64_t)code ^ instruction << 7 ^ instruction) * 0x9e3779b97f4a7c15;
-	return (struct recent_site *)thread->sites + (hash >> (64 - RECENT_BITS));
+	struct thread *thread = thread_self();
+	if (thread && !thread->sites)
+		thread->sites = calloc(1 << RECENT_BITS, sizeof(struct recent_site));
+	return thread ? thread->sites : NULL;
+}
+
+static bool is_same(const struct recent_site *a, const struct recent_site *b)
+{
+	return a->code == b->code && a->instruction == b->instruction && a->kind == b->kind &&
+	       a->caller_code == b->caller_code && a->caller_instruction == b->caller_instruction;
 }
 
 uint32_t lock_site_class(const void *tstate, enum lock_kind kind)
 {
-	struct recent_site site = {.kind = kind};
+	struct recent_site site = {.kind = kind}, *recents = recent_sites();
 	uintptr_t frame = py_frames_mark(tstate, &site.code, &site.instruction);
-	struct recent_site *recent = recent_of(thread_self(), site.code, site.instruction);
-	bool is_leaf = recent && site.code && recent->code == site.code && recent->instruction == site.instruction &&
-		       recent->kind == kind;
-	if (is_leaf && !recent->caller_code)
+	const struct recent_site *recent = recents && site.code ? &recents[recent_index(&site)] : NULL;
+	bool is_leaf = recent && is_same(recent, &site);
+	if (is_leaf && recent->class_id != DEEPER)
 		return recent->class_id;
 	py_frames_mark_caller(frame, &site.caller_code, &site.caller_instruction);
-	if (is_leaf && recent->caller_code == site.caller_code && recent->caller_instruction == site.caller_instruction)
+	if (is_leaf && is_same(recent = &recents[recent_index(&site)], &site))
 		return recent->class_id;
-	return find_class(tstate, recent, &site);
+	return find_class(tstate, recents, &site);
 }
 
 void lock_site_prefork(void)
