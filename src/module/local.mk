@@ -18,7 +18,7 @@ _sneck_la_CPPFLAGS = $(AM_CPPFLAGS) $(PYTHON_CPPFLAGS)
 _sneck_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shrext .abi3.so \
 	-export-symbols-regex '^PyInit_'
 _sneck_la_LIBADD = libsneck_collector.la libsneck_upload.la libsneck_runtime.la \
-	$(ZLIB_LIBS) $(PROTOBUF_C_LIBS) $(JANSSON_LIBS)
+	$(LIBCURL_LIBS) $(ZLIB_LIBS) $(PROTOBUF_C_LIBS) $(JANSSON_LIBS)
 
 # libtool's .la file serves linkers; nobody links to a Python extension.
 install-exec-hook:

@@ -24,6 +24,10 @@ const char *error_text(int error)
 		return "not possible in this state";
 	case ERR_TIMEOUT:
 		return "not done in time";
+	case ERR_AGAIN:
+		return "not this time";
+	case ERR_CANCELLED:
+		return "given up on request";
 	}
 	return "an unknown error";
 }

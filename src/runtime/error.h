@@ -13,6 +13,8 @@ enum {
 	ERR_LAYOUT = -5,	/* a place in the interpreter did not prove */
 	ERR_STATE = -6,		/* not now: stopped, or already running */
 	ERR_TIMEOUT = -7,	/* it goes on, but no longer than this was to be waited for */
+	ERR_AGAIN = -8,		/* not this time: worth another try later */
+	ERR_CANCELLED = -9,	/* given up on request */
 };
 
 /* A sentence's worth of words, static.  Any int is fine. */

@@ -3,13 +3,14 @@ noinst_LTLIBRARIES += libsneck_pprof_messages.la libsneck_upload.la
 libsneck_upload_la_SOURCES = \
 	src/upload/builder.c src/upload/builder.h \
 	src/upload/exit_signal.c src/upload/exit_signal.h \
+	src/upload/http.h \
 	src/upload/lone_thread.c src/upload/lone_thread.h \
 	src/upload/pprof.c src/upload/pprof.h \
 	src/upload/pprof_read.c src/upload/pprof_read.h \
 	src/upload/sink.h \
 	src/upload/sink_file.c src/upload/sink_file.h \
 	src/upload/uploader.c src/upload/uploader.h
-libsneck_upload_la_CFLAGS = $(AM_CFLAGS) $(ZLIB_CFLAGS) $(PROTOBUF_C_CFLAGS) $(JANSSON_CFLAGS)
+libsneck_upload_la_CFLAGS = $(AM_CFLAGS) $(LIBCURL_CFLAGS) $(ZLIB_CFLAGS) $(PROTOBUF_C_CFLAGS) $(JANSSON_CFLAGS)
 libsneck_upload_la_LIBADD = libsneck_pprof_messages.la
 $(libsneck_upload_la_OBJECTS): src/upload/profile.pb-c.h
 

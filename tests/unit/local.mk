@@ -38,4 +38,4 @@ EXTRA_DIST += tests/unit/samples.h tests/unit/unit.h
 # modules that need no interpreter.
 AM_CFLAGS += $(CHECK_CFLAGS) $(ZLIB_CFLAGS) $(PROTOBUF_C_CFLAGS)
 LDADD = libsneck_collector.la libsneck_upload.la libsneck_runtime.la \
-	$(CHECK_LIBS) $(ZLIB_LIBS) $(PROTOBUF_C_LIBS) $(JANSSON_LIBS)
+	$(CHECK_LIBS) $(LIBCURL_LIBS) $(ZLIB_LIBS) $(PROTOBUF_C_LIBS) $(JANSSON_LIBS)
