@@ -23,6 +23,10 @@ struct builder {
 	size_t n_notes;
 	char *target;
 	uint64_t bytes;
+	struct payload *payloads;
+	size_t n_payloads;
+	int64_t start_ns, end_ns;	/* once there is no profile to ask */
+	int64_t retry_wish_ns;
 	char error[512];	/* no malloc: there is an error to tell without memory too */
 };
 
@@ -43,6 +47,9 @@ void builder_free(struct builder *builder)
 	for (size_t i = 0; i < builder->n_notes; i++)
 		free(builder->notes[i]);
 	free(builder->notes);
+	for (size_t i = 0; i < builder->n_payloads; i++)
+		free(builder->payloads[i].data);
+	free(builder->payloads);
 	free(builder->target);
 	free(builder);
 }
@@ -84,6 +91,53 @@ int builder_encode(struct builder *builder, pprof_sink write, void *context)
 		.types = builder->types,
 	};
 	return pprof_write(builder->profile, &meta, write, context);
+}
+
+int builder_keep(struct builder *builder, const char *name, void *data, size_t size)
+{
+	struct payload *grown = realloc(builder->payloads, (builder->n_payloads + 1) * sizeof(*grown));
+	if (!grown) {
+		free(data);
+		return ERR_NOMEM;
+	}
+	builder->payloads = grown;
+	grown[builder->n_payloads++] = (struct payload){.name = name, .data = data, .size = size};
+	return OK;
+}
+
+struct payload *builder_payloads(struct builder *builder, size_t *n)
+{
+	*n = builder->n_payloads;
+	return builder->payloads;
+}
+
+void builder_release_profile(struct builder *builder)
+{
+	builder->start_ns = builder_start_ns(builder);
+	builder->end_ns = builder_end_ns(builder);
+	builder->profile = NULL;
+}
+
+int64_t builder_start_ns(const struct builder *builder)
+{
+	return builder->profile ? profile_start_ns(builder->profile) : builder->start_ns;
+}
+
+int64_t builder_end_ns(const struct builder *builder)
+{
+	if (!builder->profile)
+		return builder->end_ns;
+	return profile_start_ns(builder->profile) + profile_duration_ns(builder->profile);
+}
+
+void builder_retry_after(struct builder *builder, int64_t ns)
+{
+	builder->retry_wish_ns = ns;
+}
+
+int64_t builder_retry_wish_ns(const struct builder *builder)
+{
+	return builder->retry_wish_ns;
 }
 
 void builder_sent(struct builder *builder, const char *target, uint64_t bytes)

@@ -24,6 +24,32 @@ bool builder_has_samples(const struct builder *builder);
 /* The gzip'd pprof into write(context, ...), as pprof_write. */
 int builder_encode(struct builder *builder, pprof_sink write, void *context);
 
+/*
+ * What a sink has encoded: one request's worth each.  Kept until builder_free, so that
+ * another try encodes nothing and needs no profile.
+ */
+struct payload {
+	const char *name;		/* as the sink calls it; static */
+	void *data;
+	size_t size;
+	bool is_sent;			/* the sink's to set: a further try leaves it out */
+};
+
+/* Takes data, from malloc, in any case.  ERR_NOMEM. */
+int builder_keep(struct builder *builder, const char *name, void *data, size_t size);
+struct payload *builder_payloads(struct builder *builder, size_t *n);
+
+/* The profile is the sampler's again: neither builder_encode nor builder_has_samples may follow. */
+void builder_release_profile(struct builder *builder);
+
+/* The period of the profile, wall clock, nanoseconds since 1970. */
+int64_t builder_start_ns(const struct builder *builder);
+int64_t builder_end_ns(const struct builder *builder);
+
+/* With ERR_AGAIN: how long the server wishes to be left alone; 0: it said nothing. */
+void builder_retry_after(struct builder *builder, int64_t ns);
+int64_t builder_retry_wish_ns(const struct builder *builder);
+
 /* How it went.  builder_failed gives error back, for `return builder_failed(...)`; %m works. */
 void builder_sent(struct builder *builder, const char *target, uint64_t bytes);
 int builder_failed(struct builder *builder, int error, const char *format, ...)

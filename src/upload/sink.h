@@ -12,8 +12,18 @@
 #include "upload/builder.h"
 
 struct sink {
-	/* Send the builder's profile and say how it went: OK and builder_sent, or builder_failed. */
+	/*
+	 * Encode the builder's profile into payloads, after which it may be released.  NULL: this
+	 * sink sends straight from the profile, and so has one try only.
+	 */
+	int (*encode)(struct sink *sink, struct builder *builder);
+
+	/*
+	 * Send, and say how it went: OK and builder_sent; ERR_AGAIN and builder_failed: another try
+	 * later may succeed; any other error and builder_failed: it will not.
+	 */
 	int (*send)(struct sink *sink, struct builder *builder);
+
 	void (*free)(struct sink *sink);
 };
 

@@ -259,7 +259,7 @@ int sink_file_new(const char *output, const char *program, struct sink **sink)
 		free(file);
 		return error;
 	}
-	file->sink = (struct sink){file_send, file_free};
+	file->sink = (struct sink){.send = file_send, .free = file_free};
 	*sink = &file->sink;
 	return OK;
 }

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "samples.h"
 #include "unit.h"
@@ -45,6 +46,29 @@ START_TEST(builder_writes_its_comments_and_period)
 }
 END_TEST
 
+START_TEST(builder_keeps_payloads_and_period_beyond_its_profile)
+{
+	struct profile *profile = profile_new(&roomy);
+	struct builder *builder = builder_new(profile, 0);
+	add_lock(profile, "a.py:1:x", 1, 5);
+	profile_end(profile);
+	int64_t start_ns = profile_start_ns(profile), end_ns = start_ns + profile_duration_ns(profile);
+	ck_assert_int_eq(builder_keep(builder, "first", strdup("one"), 3), OK);
+	ck_assert_int_eq(builder_keep(builder, "second", strdup("two"), 3), OK);
+	builder_release_profile(builder);
+	profile_free(profile);
+	size_t n;
+	struct payload *payloads = builder_payloads(builder, &n);
+	ck_assert_uint_eq(n, 2);
+	ck_assert_str_eq(payloads[1].name, "second");
+	ck_assert_mem_eq(payloads[1].data, "two", 3);
+	ck_assert(!payloads[1].is_sent);
+	ck_assert_int_eq(builder_start_ns(builder), start_ns);
+	ck_assert_int_eq(builder_end_ns(builder), end_ns);
+	builder_free(builder);
+}
+END_TEST
+
 START_TEST(builder_keeps_how_it_went)
 {
 	struct profile *profile = profile_new(&roomy);
@@ -64,4 +88,5 @@ START_TEST(builder_keeps_how_it_went)
 }
 END_TEST
 
-UNIT_TESTS("builder", builder_writes_its_comments_and_period, builder_keeps_how_it_went)
+UNIT_TESTS("builder", builder_writes_its_comments_and_period, builder_keeps_payloads_and_period_beyond_its_profile,
+	   builder_keeps_how_it_went)
