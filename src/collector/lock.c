@@ -21,6 +21,7 @@
 #include "collector/lock_look.h"
 #include "collector/lock_sample.h"
 #include "collector/lock_site.h"
+#include "collector/lock_stubs.h"
 #include "collector/lock_table.h"
 #include "collector/sampling.h"
 #include "runtime/clocks.h"
@@ -291,6 +292,7 @@ static int prove_all(const char **reason)
 	if (error)
 		return error;
 	lock_look_prove(make_lock, make_rlock, &look_reason);
+	lock_stubs_map();
 	is_proved = true;
 	return OK;
 }
@@ -298,7 +300,8 @@ static int prove_all(const char **reason)
 static void redirect_method(struct lock_method *method)
 {
 	if (method->place.at)
-		place_redirect(&method->place, method->hooks[lock_convention_of(method->place.flags)]);
+		place_redirect(&method->place, method->stub ? method->stub :
+					       method->hooks[lock_convention_of(method->place.flags)]);
 }
 
 static int64_t measure_clock_cost(void)
@@ -357,10 +360,13 @@ static void redirect_all(void)
 	for (size_t i = 0; i < LOCK_METHODS; i++)
 		if (lock_methods[i].role == ROLE_ACQUIRE)
 			redirect_method(&lock_methods[i]);
-	if (jit_is_enabled())
+	if (jit_is_enabled()) {
 		redirect_releases(true);
-	else
+		lock_stubs_set_holds(false);
+		holds_on_change(lock_stubs_set_holds);
+	} else {
 		holds_on_change(redirect_releases);
+	}
 	place_redirect(&allocate_lock, (void *)allocate_lock_hook);
 	place_redirect(&allocate, (void *)allocate_hook);
 	mutex_lock(&types_lock);

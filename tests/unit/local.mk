@@ -12,6 +12,7 @@ unit_tests = \
 	tests/unit/test_lock_table \
 	tests/unit/test_log \
 	tests/unit/test_mutex \
+	tests/unit/test_near_map \
 	tests/unit/test_options \
 	tests/unit/test_pprof \
 	tests/unit/test_pprof_read \
