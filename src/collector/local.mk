@@ -32,4 +32,4 @@ libsneck_collector_la_SOURCES = \
 	src/collector/semaphore.c src/collector/semaphore.h \
 	src/collector/thread_name.c src/collector/thread_name.h
 libsneck_collector_la_CPPFLAGS = $(AM_CPPFLAGS) $(PYTHON_CPPFLAGS)
-libsneck_collector_la_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+libsneck_collector_la_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) -fno-plt

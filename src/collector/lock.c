@@ -29,6 +29,9 @@
 #include "runtime/mutex.h"
 #include "runtime/stats.h"
 
+#define ALWAYS_INLINE inline __attribute__((always_inline))
+#define SLOW __attribute__((noinline))
+
 enum { TYPES_MAX = 64, KINDS = 2 };	/* Lock and RLock in each of 32 interpreters */
 
 /* A type of lock, in one interpreter. */
@@ -60,49 +63,55 @@ const char *lock_look_reason(void)
 
 /* ---- making and dying ------------------------------------------------------------------ */
 
-static void note_creation(PyObject *lock, enum lock_kind kind)
+static ALWAYS_INLINE PyObject *note_creation(PyObject *lock, enum lock_kind kind)
 {
 	if (!lock || !lock_sampler.is_running)
-		return;
+		return lock;
 	uint32_t id = lock_site_class(PyThreadState_Get(), kind);
 	if (id && lock_table_put(lock, id))
 		stats_count(STAT_locks_unlisted);
+	return lock;
 }
 
 static void note_death(PyObject *lock)
 {
-	if (!lock_sampler.is_running)
-		return;
 	lock_table_remove(lock);
 	if (holds_maybe(lock))
 		holds_drop(lock);
 }
 
+/* Most die young and without a hold: nothing is called for them, nothing saved. */
+static ALWAYS_INLINE bool needs_no_note(PyObject *lock)
+{
+	return !lock_sampler.is_running || (!holds_maybe(lock) && lock_table_remove_first(lock));
+}
+
 static PyObject *allocate_lock_hook(PyObject *module, PyObject *unused)
 {
-	PyObject *lock = ((PyCFunction)allocate_lock.original)(module, unused);
-	note_creation(lock, LOCK_KIND_LOCK);
-	return lock;
+	return note_creation(((PyCFunction)allocate_lock.original)(module, unused), LOCK_KIND_LOCK);
 }
 
 static PyObject *allocate_hook(PyObject *module, PyObject *unused)
 {
-	PyObject *lock = ((PyCFunction)allocate.original)(module, unused);
-	note_creation(lock, LOCK_KIND_LOCK);
-	return lock;
+	return note_creation(((PyCFunction)allocate.original)(module, unused), LOCK_KIND_LOCK);
 }
 
 #define SLOT_HOOKS(name, kind) \
 	static PyObject *name##_new_hook(PyTypeObject *type, PyObject *args, PyObject *keywords) \
 	{ \
-		PyObject *lock = original_new[kind](type, args, keywords); \
-		note_creation(lock, kind); \
-		return lock; \
+		return note_creation(original_new[kind](type, args, keywords), kind); \
 	} \
-	static void name##_dealloc_hook(PyObject *lock) \
+	static SLOW void name##_dealloc_slow(PyObject *lock) \
 	{ \
 		note_death(lock); \
 		original_dealloc[kind](lock); \
+	} \
+	static void name##_dealloc_hook(PyObject *lock) \
+	{ \
+		if (needs_no_note(lock)) \
+			original_dealloc[kind](lock); \
+		else \
+			name##_dealloc_slow(lock); \
 	}
 
 SLOT_HOOKS(lock, LOCK_KIND_LOCK)
