@@ -7,7 +7,9 @@ libsneck_upload_la_SOURCES = \
 	src/upload/lone_thread.c src/upload/lone_thread.h \
 	src/upload/pprof.c src/upload/pprof.h \
 	src/upload/pprof_read.c src/upload/pprof_read.h \
+	src/upload/process_identity.h \
 	src/upload/sink.h \
+	src/upload/sink_datadog.h \
 	src/upload/sink_file.c src/upload/sink_file.h \
 	src/upload/uploader.c src/upload/uploader.h
 libsneck_upload_la_CFLAGS = $(AM_CFLAGS) $(LIBCURL_CFLAGS) $(ZLIB_CFLAGS) $(PROTOBUF_C_CFLAGS) $(JANSSON_CFLAGS)
