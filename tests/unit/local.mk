@@ -25,6 +25,7 @@ unit_tests = \
 	tests/unit/test_sampling \
 	tests/unit/test_sink_file \
 	tests/unit/test_stats \
+	tests/unit/test_tags \
 	tests/unit/test_threads \
 	tests/unit/test_uploader \
 	tests/unit/test_utf8 \
