@@ -3,6 +3,7 @@ if HAVE_CHECK
 unit_tests = \
 	tests/unit/test_arena \
 	tests/unit/test_builder \
+	tests/unit/test_entity_id \
 	tests/unit/test_exit_signal \
 	tests/unit/test_fork \
 	tests/unit/test_histogram \
@@ -20,6 +21,7 @@ unit_tests = \
 	tests/unit/test_py_offsets \
 	tests/unit/test_red_black \
 	tests/unit/test_rng \
+	tests/unit/test_runtime_id \
 	tests/unit/test_safe_read \
 	tests/unit/test_sample_cache \
 	tests/unit/test_sampling \
