@@ -2,14 +2,17 @@
 noinst_LTLIBRARIES += libsneck_pprof_messages.la libsneck_upload.la
 libsneck_upload_la_SOURCES = \
 	src/upload/builder.c src/upload/builder.h \
+	src/upload/command_line.c src/upload/command_line.h \
 	src/upload/entity_id.c src/upload/entity_id.h \
 	src/upload/exit_signal.c src/upload/exit_signal.h \
 	src/upload/http.h \
+	src/upload/launchers.def \
 	src/upload/lone_thread.c src/upload/lone_thread.h \
 	src/upload/pprof.c src/upload/pprof.h \
 	src/upload/pprof_read.c src/upload/pprof_read.h \
-	src/upload/process_identity.h \
+	src/upload/process_identity.c src/upload/process_identity.h \
 	src/upload/runtime_id.c src/upload/runtime_id.h \
+	src/upload/service_name.c src/upload/service_name.h \
 	src/upload/sink.h \
 	src/upload/sink_datadog.h \
 	src/upload/sink_file.c src/upload/sink_file.h \
