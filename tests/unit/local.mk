@@ -7,6 +7,7 @@ unit_tests = \
 	tests/unit/test_fork \
 	tests/unit/test_histogram \
 	tests/unit/test_holds \
+	tests/unit/test_http \
 	tests/unit/test_intern \
 	tests/unit/test_lock_class \
 	tests/unit/test_lock_table \
