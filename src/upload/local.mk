@@ -6,12 +6,15 @@ libsneck_upload_la_SOURCES = \
 	src/upload/command_line.c src/upload/command_line.h \
 	src/upload/datadog_endpoint.c src/upload/datadog_endpoint.h \
 	src/upload/datadog_tags.c src/upload/datadog_tags.h \
+	src/upload/delivery.c src/upload/delivery.h \
 	src/upload/entity_id.c src/upload/entity_id.h \
 	src/upload/event_json.c src/upload/event_json.h \
 	src/upload/exit_signal.c src/upload/exit_signal.h \
+	src/upload/http.c src/upload/http.h \
 	src/upload/http.h \
 	src/upload/launchers.def \
 	src/upload/lone_thread.c src/upload/lone_thread.h \
+	src/upload/outbox.c src/upload/outbox.h \
 	src/upload/pprof.c src/upload/pprof.h \
 	src/upload/pprof_read.c src/upload/pprof_read.h \
 	src/upload/process_identity.c src/upload/process_identity.h \
