@@ -14,6 +14,7 @@ unit_tests = \
 	tests/unit/test_log \
 	tests/unit/test_mutex \
 	tests/unit/test_options \
+	tests/unit/test_outbox \
 	tests/unit/test_pprof \
 	tests/unit/test_pprof_read \
 	tests/unit/test_profile \
