@@ -9,6 +9,7 @@ libsneck_upload_la_SOURCES = \
 	src/upload/pprof_read.c src/upload/pprof_read.h \
 	src/upload/sink.h \
 	src/upload/sink_file.c src/upload/sink_file.h \
+	src/upload/sink_pyroscope.h \
 	src/upload/uploader.c src/upload/uploader.h
 libsneck_upload_la_CFLAGS = $(AM_CFLAGS) $(LIBCURL_CFLAGS) $(ZLIB_CFLAGS) $(PROTOBUF_C_CFLAGS) $(JANSSON_CFLAGS)
 libsneck_upload_la_LIBADD = libsneck_pprof_messages.la
