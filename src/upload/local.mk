@@ -7,6 +7,7 @@ libsneck_upload_la_SOURCES = \
 	src/upload/lone_thread.c src/upload/lone_thread.h \
 	src/upload/pprof.c src/upload/pprof.h \
 	src/upload/pprof_read.c src/upload/pprof_read.h \
+	src/upload/pprof_stream.c src/upload/pprof_stream.h \
 	src/upload/sink.h \
 	src/upload/sink_file.c src/upload/sink_file.h \
 	src/upload/sink_pyroscope.h \
