@@ -10,11 +10,8 @@
 #include <stdbool.h>
 
 #include "upload/http.h"
+#include "upload/pyroscope_name.h"
 #include "upload/sink.h"
-
-struct pyroscope_tag {
-	const char *name, *value;
-};
 
 /* Texts are copied; NULL is as good as "". */
 struct pyroscope_config {
