@@ -11,7 +11,8 @@ AM_TESTS_ENVIRONMENT = \
 	SNECK_STAGE='$(abs_top_builddir)/stage'; export SNECK_STAGE; \
 	SANITIZER_PRELOAD='$(SANITIZER_PRELOAD)'; export SANITIZER_PRELOAD;
 EXTRA_DIST += \
-	examples/contended.py \
+	examples/account.py examples/contended.py examples/rlock_heavy_contention.py examples/rlock_simple_demo.py \
+	examples/rlock_stress_test.py examples/run_rlock_demos.sh \
 	tests/run_interpreters \
 	tests/long/cpython_suite tests/long/suite_runner.py \
 	tests/python/pprof_oracle.py tests/python/support.py \
@@ -26,5 +27,5 @@ check-long: all
 	SNECK_STAGE='$(abs_top_builddir)/stage' $(PYTHON) $(srcdir)/tests/long/cpython_suite
 	SNECK_STAGE='$(abs_top_builddir)/stage' SNECK_LONG=1 $(PYTHON) $(srcdir)/tests/run_interpreters --only native
 .PHONY: check-unit check-long
-EXTRA_DIST += tests/python/test_frames.py
+EXTRA_DIST += tests/python/test_examples.py tests/python/test_frames.py
 EXTRA_DIST += tests/python/test_names.py tests/python/names_table.py

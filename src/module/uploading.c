@@ -197,6 +197,8 @@ void uploading_status(struct status *status)
 	status_number(status, "profiles_lost", (int64_t)uploader.drops);
 	status_number(status, "bytes", (int64_t)uploader.bytes);
 	status_number(status, "samples_overflowed", (int64_t)uploader.overflowed);
+	status_number(status, "retries", (int64_t)uploader.retries);
+	status_number(status, "waiting", (int64_t)uploader.waiting);
 	status_text(status, "last_target", text_or_null(uploader.last_target));
 	status_text(status, "last_error", text_or_null(uploader.last_error));
 }

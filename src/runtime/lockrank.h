@@ -11,6 +11,7 @@ enum lock_rank {
 	LOCK_RANK_NONE,
 	LOCK_RANK_CONTROL,	/* whether the profiler runs */
 	LOCK_RANK_UPLOAD,	/* uploader: one upload at a time, its deadline and state */
+	LOCK_RANK_HTTP,		/* libcurl, while it works; never while it waits */
 	LOCK_RANK_THREADS,	/* registry of sampled threads */
 	LOCK_RANK_CACHE,	/* one thread's sample cache */
 	LOCK_RANK_SITES,	/* creation sites of locks */

@@ -42,11 +42,22 @@ struct http_response {
 	char body[512];			/* how the answer begins, printable, for the user's eyes */
 };
 
+/*
+ * Load what libcurl and its TLS library need, once: milliseconds, so at the start and not at a
+ * first upload.  ERR_NOMEM.
+ */
+int http_init(void);
+
 /* OK: an answer came, look at its status.  ERR_IO, ERR_TIMEOUT, ERR_CANCELLED, ERR_INVALID, ERR_NOMEM. */
 int http_post(const struct http_request *request, struct http_response *response);
 
 /* End the call under way, if any, within some milliseconds; later ones fail at once until http_allow(). */
 void http_cancel(void);
 void http_allow(void);
+
+/* Around a fork; prefork waits for a step of libcurl's, never for the network. */
+void http_prefork(void);
+void http_postfork_parent(void);
+void http_postfork_child(void);
 
 #endif

@@ -2,9 +2,11 @@
 noinst_LTLIBRARIES += libsneck_pprof_messages.la libsneck_upload.la
 libsneck_upload_la_SOURCES = \
 	src/upload/builder.c src/upload/builder.h \
+	src/upload/delivery.c src/upload/delivery.h \
 	src/upload/exit_signal.c src/upload/exit_signal.h \
-	src/upload/http.h \
+	src/upload/http.c src/upload/http.h \
 	src/upload/lone_thread.c src/upload/lone_thread.h \
+	src/upload/outbox.c src/upload/outbox.h \
 	src/upload/pprof.c src/upload/pprof.h \
 	src/upload/pprof_part.c src/upload/pprof_part.h \
 	src/upload/pprof_read.c src/upload/pprof_read.h \

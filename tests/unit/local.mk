@@ -7,12 +7,14 @@ unit_tests = \
 	tests/unit/test_fork \
 	tests/unit/test_histogram \
 	tests/unit/test_holds \
+	tests/unit/test_http \
 	tests/unit/test_intern \
 	tests/unit/test_lock_class \
 	tests/unit/test_lock_table \
 	tests/unit/test_log \
 	tests/unit/test_mutex \
 	tests/unit/test_options \
+	tests/unit/test_outbox \
 	tests/unit/test_pprof \
 	tests/unit/test_pprof_part \
 	tests/unit/test_pprof_read \
