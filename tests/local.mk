@@ -12,6 +12,7 @@ AM_TESTS_ENVIRONMENT = \
 	SANITIZER_PRELOAD='$(SANITIZER_PRELOAD)'; export SANITIZER_PRELOAD;
 EXTRA_DIST += \
 	examples/contended.py \
+	tests/python/test_c_interface.py tests/c_interface/probe.c \
 	tests/run_interpreters \
 	tests/long/cpython_suite tests/long/suite_runner.py \
 	tests/python/pprof_oracle.py tests/python/support.py \
