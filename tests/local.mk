@@ -13,6 +13,7 @@ AM_TESTS_ENVIRONMENT = \
 EXTRA_DIST += \
 	examples/account.py examples/contended.py examples/rlock_heavy_contention.py examples/rlock_simple_demo.py \
 	examples/rlock_stress_test.py examples/run_rlock_demos.sh \
+	tests/python/test_c_interface.py tests/c_interface/probe.c \
 	tests/run_interpreters \
 	tests/long/cpython_suite tests/long/suite_runner.py \
 	tests/python/pprof_oracle.py tests/python/support.py \
