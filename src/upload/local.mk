@@ -8,10 +8,16 @@ libsneck_upload_la_SOURCES = \
 	src/upload/lone_thread.c src/upload/lone_thread.h \
 	src/upload/outbox.c src/upload/outbox.h \
 	src/upload/pprof.c src/upload/pprof.h \
+	src/upload/pprof_part.c src/upload/pprof_part.h \
 	src/upload/pprof_read.c src/upload/pprof_read.h \
+	src/upload/pprof_stream.c src/upload/pprof_stream.h \
+	src/upload/pyroscope_name.c src/upload/pyroscope_name.h \
+	src/upload/pyroscope_profile.c src/upload/pyroscope_profile.h \
 	src/upload/sink.h \
 	src/upload/sink_file.c src/upload/sink_file.h \
-	src/upload/uploader.c src/upload/uploader.h
+	src/upload/sink_pyroscope.c src/upload/sink_pyroscope.h \
+	src/upload/uploader.c src/upload/uploader.h \
+	src/upload/wire_text.c src/upload/wire_text.h
 libsneck_upload_la_CFLAGS = $(AM_CFLAGS) $(LIBCURL_CFLAGS) $(ZLIB_CFLAGS) $(PROTOBUF_C_CFLAGS) $(JANSSON_CFLAGS)
 libsneck_upload_la_LIBADD = libsneck_pprof_messages.la
 $(libsneck_upload_la_OBJECTS): src/upload/profile.pb-c.h

@@ -16,22 +16,26 @@ unit_tests = \
 	tests/unit/test_options \
 	tests/unit/test_outbox \
 	tests/unit/test_pprof \
+	tests/unit/test_pprof_part \
 	tests/unit/test_pprof_read \
 	tests/unit/test_profile \
 	tests/unit/test_py_frames \
 	tests/unit/test_pushed \
 	tests/unit/test_py_offsets \
+	tests/unit/test_pyroscope_name \
 	tests/unit/test_red_black \
 	tests/unit/test_rng \
 	tests/unit/test_safe_read \
 	tests/unit/test_sample_cache \
 	tests/unit/test_sampling \
 	tests/unit/test_sink_file \
+	tests/unit/test_sink_pyroscope \
 	tests/unit/test_stats \
 	tests/unit/test_threads \
 	tests/unit/test_uploader \
 	tests/unit/test_utf8 \
-	tests/unit/test_wakeup
+	tests/unit/test_wakeup \
+	tests/unit/test_wire_text
 check_PROGRAMS += $(unit_tests)
 TESTS += $(unit_tests)
 endif
