@@ -14,6 +14,7 @@ libsneck_upload_la_SOURCES = \
 	src/upload/pyroscope_name.c src/upload/pyroscope_name.h \
 	src/upload/pyroscope_profile.c src/upload/pyroscope_profile.h \
 	src/upload/sink.h \
+	src/upload/sink_choice.c src/upload/sink_choice.h \
 	src/upload/sink_file.c src/upload/sink_file.h \
 	src/upload/sink_pyroscope.c src/upload/sink_pyroscope.h \
 	src/upload/uploader.c src/upload/uploader.h \

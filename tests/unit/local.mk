@@ -28,6 +28,7 @@ unit_tests = \
 	tests/unit/test_safe_read \
 	tests/unit/test_sample_cache \
 	tests/unit/test_sampling \
+	tests/unit/test_sink_choice \
 	tests/unit/test_sink_file \
 	tests/unit/test_sink_pyroscope \
 	tests/unit/test_stats \
