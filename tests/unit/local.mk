@@ -21,6 +21,7 @@ unit_tests = \
 	tests/unit/test_pprof_read \
 	tests/unit/test_profile \
 	tests/unit/test_py_frames \
+	tests/unit/test_pushed \
 	tests/unit/test_py_offsets \
 	tests/unit/test_pyroscope_name \
 	tests/unit/test_red_black \
