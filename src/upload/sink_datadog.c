@@ -221,6 +221,8 @@ static int set_endpoint(struct sink_datadog *datadog, const struct datadog_confi
 		snprintf(problem, DATADOG_PROBLEM_MAX, "DD_API_KEY has characters in it that a key cannot have");
 		return ERR_INVALID;
 	}
+	if (datadog->api_key && config->intake_url && *config->intake_url)
+		return datadog_endpoint_relay(&datadog->endpoint, config->intake_url, problem, DATADOG_PROBLEM_MAX);
 	if (datadog->api_key)
 		return datadog_endpoint_intake(&datadog->endpoint, config->site, problem, DATADOG_PROBLEM_MAX);
 	return datadog_endpoint_agent(&datadog->endpoint, config->agent_url ? config->agent_url : "", problem,
