@@ -31,7 +31,7 @@ libsneck_upload_la_SOURCES = \
 	src/upload/sink_pyroscope.c src/upload/sink_pyroscope.h \
 	src/upload/tags.c src/upload/tags.h \
 	src/upload/uploader.c src/upload/uploader.h \
-	src/upload/wire_text.c src/upload/wire_text.h \
+	src/upload/wire_text.c src/upload/wire_text.h
 libsneck_upload_la_CFLAGS = $(AM_CFLAGS) $(LIBCURL_CFLAGS) $(ZLIB_CFLAGS) $(PROTOBUF_C_CFLAGS) $(JANSSON_CFLAGS)
 libsneck_upload_la_LIBADD = libsneck_pprof_messages.la
 $(libsneck_upload_la_OBJECTS): src/upload/profile.pb-c.h
