@@ -1,6 +1,7 @@
 # From profile to the wire.  No Python include path here either.
 noinst_LTLIBRARIES += libsneck_pprof_messages.la libsneck_upload.la
 libsneck_upload_la_SOURCES = \
+	src/upload/broken_pipe.c src/upload/broken_pipe.h \
 	src/upload/builder.c src/upload/builder.h \
 	src/upload/delivery.c src/upload/delivery.h \
 	src/upload/exit_signal.c src/upload/exit_signal.h \
@@ -13,6 +14,7 @@ libsneck_upload_la_SOURCES = \
 	src/upload/pprof_stream.c src/upload/pprof_stream.h \
 	src/upload/pyroscope_name.c src/upload/pyroscope_name.h \
 	src/upload/pyroscope_profile.c src/upload/pyroscope_profile.h \
+	src/upload/redact.c src/upload/redact.h \
 	src/upload/sink.h \
 	src/upload/sink_choice.c src/upload/sink_choice.h \
 	src/upload/sink_file.c src/upload/sink_file.h \

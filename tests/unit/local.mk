@@ -2,6 +2,7 @@
 if HAVE_CHECK
 unit_tests = \
 	tests/unit/test_arena \
+	tests/unit/test_broken_pipe \
 	tests/unit/test_builder \
 	tests/unit/test_exit_signal \
 	tests/unit/test_fork \
@@ -23,6 +24,7 @@ unit_tests = \
 	tests/unit/test_py_offsets \
 	tests/unit/test_pyroscope_name \
 	tests/unit/test_red_black \
+	tests/unit/test_redact \
 	tests/unit/test_rng \
 	tests/unit/test_safe_read \
 	tests/unit/test_sample_cache \
