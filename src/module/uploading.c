@@ -92,7 +92,8 @@ static int make_sink(const struct options *options)
 {
 	char program[PROGRAM_NAME_MAX];
 	program_name(program);
-	return sink_file_new(options->output, program, &sink);
+	bool falls_back = !options_is_given(options, OPTION_output) && *options->output_default;
+	return sink_file_new(falls_back ? options->output_default : options->output, program, &sink);
 }
 
 static int run_uploader(const struct options *options)

@@ -4,10 +4,12 @@
  * A thread enters at its first sampled operation and leaves when it ends, through a
  * pthread key's destructor: without the GIL, handing over what it still had.
  *
- * Locking: threads_lock (LOCK_RANK_THREADS) guards the list.  It is held while a thread is
- *          drained, so that none ends meanwhile.
+ * Locking: threads_lock (LOCK_RANK_THREADS) guards the list.  A drain of all holds it to take
+ *          one thread's samples, never while it hands them over: a fork, a thread that
+ *          begins and one that ends do not wait for the profile.
  * Fork:    the child's list is its one thread.  What siblings owned may have been caught in
- *          the middle of a change, so it is neither read nor freed: leaked, on purpose.
+ *          the middle of a change, so it is neither read nor freed: leaked, on purpose.  So
+ *          is what a drain was handing over: the parent goes on with it.
  */
 #include <config.h>
 
@@ -30,11 +32,13 @@ static struct thread *threads;
 static pthread_key_t exit_key;
 static sample_consumer consumer;
 static unsigned period = 1;
+static uint64_t last_drain;	/* of all; each has a number, and each thread that of the last to come by */
 
 static void list_add(struct thread *thread)
 {
 	thread->next = threads;
 	thread->previous = NULL;
+	thread->drain = last_drain;
 	if (threads)
 		threads->previous = thread;
 	threads = thread;
@@ -47,22 +51,33 @@ static void list_remove(struct thread *thread)
 		thread->next->previous = thread->previous;
 }
 
-void thread_drain(struct thread *thread)
+/* Who it is, as its samples tell; a copy, for the thread may end. */
+struct identity {
+	char name[sizeof(((struct thread *)0)->name)];
+	struct label_set labels;
+};
+
+static void identify(struct thread *thread, struct identity *who)
 {
-	char name[sizeof(thread->name)];
 	mutex_lock(&thread->cache.lock);
-	memcpy(name, thread->name, sizeof(name));
+	memcpy(who->name, thread->name, sizeof(who->name));
 	mutex_unlock(&thread->cache.lock);
-	const struct label_set who = {
+	who->labels = (struct label_set){
 		.n = 3,
 		.labels = {
 			{.key = LABEL_THREAD_ID, .number = (int64_t)thread->ident},
 			{.key = LABEL_THREAD_NATIVE_ID, .number = thread->native_id},
-			{.key = LABEL_THREAD_NAME, .string = name},
+			{.key = LABEL_THREAD_NAME, .string = who->name},
 		},
 	};
+}
+
+void thread_drain(struct thread *thread)
+{
+	struct identity who;
+	identify(thread, &who);
 	if (consumer)
-		sample_cache_drain(&thread->cache, &who, consumer);
+		sample_cache_drain(&thread->cache, &who.labels, consumer);
 }
 
 static void on_thread_exit(void *value)
@@ -93,6 +108,11 @@ void threads_set_consumer(sample_consumer consume)
 	consumer = consume;
 }
 
+static void seed(struct thread *thread)
+{
+	rng_seed(&thread->rng, (uint64_t)clock_now_ns() ^ thread->ident << 16 ^ (uint64_t)thread->native_id << 40);
+}
+
 static struct thread *thread_new(void)
 {
 	struct thread *thread = calloc(1, sizeof(*thread));
@@ -103,7 +123,7 @@ static struct thread *thread_new(void)
 	thread->ident = (uintptr_t)pthread_self();
 	thread->native_id = syscall(SYS_gettid);
 	thread->thinning = 1;
-	rng_seed(&thread->rng, (uint64_t)clock_now_ns() ^ thread->ident << 16 ^ (uint64_t)thread->native_id << 40);
+	seed(thread);
 	if (pthread_setspecific(exit_key, thread)) {
 		free(thread);
 		return NULL;
@@ -115,7 +135,7 @@ struct thread *thread_self(void)
 {
 	if (self)
 		return self;
-	/* the caller has the GIL and must not wait for a drain of all threads */
+	/* the caller has the GIL and waits for nobody */
 	if (!mutex_trylock(&threads_lock))
 		return NULL;
 	struct thread *thread = thread_new();
@@ -129,13 +149,56 @@ struct thread *thread_self(void)
 	return self = thread;
 }
 
-void threads_drain(void)
+/* A thread that this drain has not yet come by, with its samples in *tables.  NULL: no more. */
+static struct thread *take_samples(uint64_t drain, struct identity *who, struct sample_tables **tables)
 {
 	mutex_lock(&threads_lock);
-	for (struct thread *thread = threads; thread; thread = thread->next)
-		thread_drain(thread);
+	struct thread *thread = threads;
+	while (thread && thread->drain >= drain)
+		thread = thread->next;
+	if (thread) {
+		thread->drain = drain;
+		identify(thread, who);
+		*tables = sample_cache_detach(&thread->cache);
+	}
+	mutex_unlock(&threads_lock);
+	return thread;
+}
+
+/* The thread may have ended, and another may have its address: that one can use the tables as well. */
+static void give_back(const struct thread *to, struct sample_tables *tables)
+{
+	mutex_lock(&threads_lock);
+	struct thread *thread = threads;
+	while (thread && thread != to)
+		thread = thread->next;
+	if (thread)
+		sample_cache_give_back(&thread->cache, tables);
+	mutex_unlock(&threads_lock);
+	if (!thread)
+		sample_tables_free(tables);
+}
+
+static uint64_t begin_drain(void)
+{
+	mutex_lock(&threads_lock);
+	uint64_t drain = ++last_drain;
 	period++;
 	mutex_unlock(&threads_lock);
+	return drain;
+}
+
+void threads_drain(void)
+{
+	uint64_t drain = begin_drain();
+	struct sample_tables *tables;
+	struct identity who;
+	for (struct thread *thread; consumer && (thread = take_samples(drain, &who, &tables));) {
+		if (!tables)
+			continue;
+		sample_tables_hand_over(tables, &who.labels, consumer);
+		give_back(thread, tables);
+	}
 }
 
 unsigned threads_period(void)
@@ -161,6 +224,16 @@ size_t threads_count(void)
 	return n;
 }
 
+/* Its own numbers, so that a server's children do not all sample the same operations; a name looked up again. */
+static void become_another(struct thread *thread)
+{
+	thread->native_id = syscall(SYS_gettid);
+	seed(thread);
+	thread->sampling_generation = 0;
+	thread->hot->countdown = 1;
+	thread->name_period = thread->name_misses = 0;
+}
+
 void threads_prefork(void)
 {
 	mutex_lock(&threads_lock);
@@ -177,7 +250,7 @@ void threads_postfork_child(void)
 	threads = NULL;
 	if (!self)
 		return;
-	self->native_id = syscall(SYS_gettid);
+	become_another(self);
 	sample_cache_postfork_child(&self->cache);
 	list_add(self);
 }

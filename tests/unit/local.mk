@@ -3,6 +3,7 @@ if HAVE_CHECK
 unit_tests = \
 	tests/unit/test_arena \
 	tests/unit/test_builder \
+	tests/unit/test_entity_id \
 	tests/unit/test_exit_signal \
 	tests/unit/test_fork \
 	tests/unit/test_histogram \
@@ -20,16 +21,21 @@ unit_tests = \
 	tests/unit/test_pprof_read \
 	tests/unit/test_profile \
 	tests/unit/test_py_frames \
+	tests/unit/test_pushed \
 	tests/unit/test_py_offsets \
 	tests/unit/test_pyroscope_name \
 	tests/unit/test_red_black \
 	tests/unit/test_rng \
+	tests/unit/test_runtime_id \
 	tests/unit/test_safe_read \
 	tests/unit/test_sample_cache \
 	tests/unit/test_sampling \
+	tests/unit/test_service_name \
+	tests/unit/test_sink_choice \
 	tests/unit/test_sink_file \
 	tests/unit/test_sink_pyroscope \
 	tests/unit/test_stats \
+	tests/unit/test_tags \
 	tests/unit/test_threads \
 	tests/unit/test_uploader \
 	tests/unit/test_utf8 \
