@@ -9,7 +9,6 @@ _sneck_la_SOURCES = \
 	src/module/c_interface.c src/module/c_interface.h \
 	src/module/control.c src/module/control.h \
 	src/module/convert.c src/module/convert.h \
-	src/module/datadog.c src/module/datadog.h \
 	src/module/forks.c src/module/forks.h \
 	src/module/identity.c src/module/identity.h \
 	src/module/program_name.c src/module/program_name.h \
