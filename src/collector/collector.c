@@ -26,6 +26,7 @@
 #include "collector/primitives.h"
 #include "collector/py_symbols.h"
 #include "runtime/error.h"
+#include "runtime/pushed.h"
 #include "runtime/red_black.h"
 #include "runtime/stats.h"
 #include "runtime/threads.h"
@@ -50,23 +51,31 @@ static int prepare(void)
 	return threads_init();
 }
 
-int collector_start(const struct options *options, char *reason, size_t reason_size)
+static int start_locks(const struct options *options, char *reason, size_t reason_size)
 {
-	int error = prepare();
-	refusal = NULL;
-	if (error || !options->lock_enabled)
-		return error;
 	lock_exclude_set(options->lock_exclude_modules);
 	lock_class_exclude(lock_exclude_has);
 	lock_class_reset_counts();
-	error = lock_start(options, &refusal);
+	int error = lock_start(options, &refusal);
 	if (error && refusal)
 		snprintf(reason, reason_size, "%s", refusal);
 	return error;
 }
 
+int collector_start(const struct options *options, char *reason, size_t reason_size)
+{
+	int error = prepare();
+	refusal = NULL;
+	if (!error && options->lock_enabled)
+		error = start_locks(options, reason, reason_size);
+	if (!error)
+		pushed_enable((size_t)options->max_frames);
+	return error;
+}
+
 void collector_stop(void)
 {
+	pushed_disable();
 	lock_stop();
 }
 
@@ -74,7 +83,7 @@ void collector_drain(void)
 {
 	threads_drain();
 	code_table_new_period();
-	if (lock_is_running())
+	if (lock_is_running() || pushed_is_enabled())
 		code_table_schedule_trim();
 }
 
@@ -158,18 +167,24 @@ void collector_prefork(void)
 {
 	threads_prefork();
 	lock_site_prefork();
+	lock_prefork();
 	lock_class_prefork();
+	lock_table_prefork();
 	holds_prefork();
 	code_table_prefork();
+	pushed_prefork();
 	primitives_prefork();
 }
 
 void collector_postfork_parent(void)
 {
 	primitives_postfork_parent();
+	pushed_postfork_parent();
 	code_table_postfork_parent();
 	holds_postfork_parent();
+	lock_table_postfork_parent();
 	lock_class_postfork_parent();
+	lock_postfork_parent();
 	lock_site_postfork_parent();
 	threads_postfork_parent();
 }
@@ -177,11 +192,13 @@ void collector_postfork_parent(void)
 void collector_postfork_child(void)
 {
 	primitives_postfork_child();
+	pushed_postfork_child();
 	code_table_postfork_child();
 	holds_postfork_child();
-	lock_class_postfork_child();
-	lock_site_postfork_child();
 	lock_table_postfork_child();
+	lock_class_postfork_child();
 	lock_postfork_child();
+	lock_site_postfork_child();
 	threads_postfork_child();
+	frames_postfork_child();
 }

@@ -27,6 +27,7 @@ libsneck_collector_la_SOURCES = \
 	src/collector/opcodes.c src/collector/opcodes.h src/collector/opcodes.def \
 	src/collector/primitives.c src/collector/primitives.h src/collector/primitives.def \
 	src/collector/py_symbols.c src/collector/py_symbols.h src/collector/py_symbols.def \
+	src/collector/pushed_stack.c src/collector/pushed_stack.h \
 	src/collector/py_text.c src/collector/py_text.h \
 	src/collector/sampling.c src/collector/sampling.h \
 	src/collector/semaphore.c src/collector/semaphore.h \

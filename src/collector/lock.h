@@ -22,7 +22,8 @@ bool lock_is_running(void);
 /* What contention is found by: NULL if by the lock's own state, else why not. */
 const char *lock_look_reason(void);
 
-/* In a forked child. */
+void lock_prefork(void);
+void lock_postfork_parent(void);
 void lock_postfork_child(void);
 
 #endif

@@ -12,6 +12,7 @@
 
 #include "module/api.h"
 #include "module/api_docs.h"
+#include "module/c_interface.h"
 #include "module/convert.h"
 #include "module/debug_names.h"
 #include "module/debug_stack.h"
@@ -51,6 +52,8 @@ static int register_at_fork(PyObject *module)
 static int set_up(PyObject *module)
 {
 	int error = PyModule_AddStringConstant(module, "__version__", PACKAGE_VERSION);
+	if (!error)
+		error = c_interface_add(module);
 	return error ? error : register_at_fork(module);
 }
 

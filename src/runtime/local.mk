@@ -18,6 +18,7 @@ libsneck_runtime_la_SOURCES = \
 	src/runtime/py_frames.c src/runtime/py_frames.h \
 	src/runtime/py_offsets.c src/runtime/py_offsets.h \
 	src/runtime/py_offsets_table.def \
+	src/runtime/pushed.c src/runtime/pushed.h \
 	src/runtime/red_black.c src/runtime/red_black.h \
 	src/runtime/rng.c src/runtime/rng.h \
 	src/runtime/safe_read.c src/runtime/safe_read.h \
