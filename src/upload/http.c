@@ -8,7 +8,11 @@
  * ever inherits libcurl or its TLS library in the middle of a change.
  *
  * Names are looked up by a thread of libcurl's; numeric addresses and localhost need none.  It
- * is left behind when the deadline passes first (CURLOPT_QUICK_EXIT).
+ * is left behind when the deadline passes first (CURLOPT_QUICK_EXIT; before libcurl 7.87 it is
+ * waited for, as long as the resolver's own timeouts are).
+ *
+ * The head of an answer decides.  Its body is for the user's eyes, so a server that trickles it
+ * is not listened to for longer than a moment.
  *
  * Locking: http_lock (LOCK_RANK_HTTP) guards libcurl and `call`.
  * Fork:    the parent's call goes on.  The child forgets it, and closes its copy of the
@@ -31,9 +35,14 @@
 #include "runtime/clocks.h"
 #include "runtime/error.h"
 #include "runtime/mutex.h"
+#include "upload/broken_pipe.h"
+#include "upload/redact.h"
 
 /* Of an answer's body more than this is not taken in: an intake's is a few words. */
 static const size_t answer_bytes_max = 1 << 20;
+
+/* For the rest of an answer whose status is known. */
+static const int64_t rest_ns = INT64_C(1000000000);
 
 enum { SOCKETS_MAX = 4 };	/* of one call: one, or some that race for the first connection */
 
@@ -44,13 +53,15 @@ struct call {
 	struct curl_slist *headers;
 	struct http_response *response;
 	size_t answer_bytes, kept_bytes;
+	int64_t answered_ns;	/* when its status was first seen, or 0 */
 	char curl_error[CURL_ERROR_SIZE];
 };
 
 static struct mutex http_lock = MUTEX_INITIALIZER(LOCK_RANK_HTTP);
 static struct call *call;		/* the one under way; NULL between calls */
 static int sockets[SOCKETS_MAX];	/* of that call: descriptor + 1, or 0 */
-static bool is_cancelled;
+static int64_t cancelled_from_ns = INT64_MAX;
+static char trusted[4096];		/* a file of certificates; "": the system's */
 
 /* ---- what libcurl calls back --------------------------------------------------------------- */
 
@@ -169,6 +180,11 @@ static void set_options(struct call *self, const struct http_request *request)
 	curl_easy_setopt(easy, CURLOPT_USERAGENT, PACKAGE_NAME "/" PACKAGE_VERSION);
 	curl_easy_setopt(easy, CURLOPT_URL, request->url);
 	curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, request->unix_socket);
+	curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
+	curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
+	if (*trusted)
+		curl_easy_setopt(easy, CURLOPT_CAINFO, trusted);
+	curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);	/* or the key goes to somebody else */
 	curl_easy_setopt(easy, CURLOPT_HTTPHEADER, self->headers);
 	curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)((request->timeout_ns + 999999) / 1000000));
 	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, self->curl_error);
@@ -178,12 +194,18 @@ static void set_options(struct call *self, const struct http_request *request)
 	curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, close_socket);
 }
 
+/* Lock held. */
+static bool is_cancelled(void)
+{
+	return cancelled_from_ns != INT64_MAX && clock_now_ns() >= cancelled_from_ns;
+}
+
 /* ---- the call ------------------------------------------------------------------------------ */
 
 /* Lock held. */
 static int begin(struct call *self, const struct http_request *request)
 {
-	if (is_cancelled)
+	if (is_cancelled())
 		return ERR_CANCELLED;
 	self->multi = curl_multi_init();
 	self->easy = curl_easy_init();
@@ -214,6 +236,18 @@ static void end(struct call *self)
 	memset(sockets, 0, sizeof(sockets));
 }
 
+/* Is there an answer, though not all of it, and has there been for a while? */
+static bool has_heard_enough(struct call *self)
+{
+	long status = 0;
+	curl_easy_getinfo(self->easy, CURLINFO_RESPONSE_CODE, &status);
+	if (status < 200)
+		return false;
+	if (!self->answered_ns)
+		self->answered_ns = clock_now_ns();
+	return clock_now_ns() - self->answered_ns >= rest_ns;
+}
+
 /* libcurl's verdict, or -1 while it is at it.  Lock held. */
 static int step(struct call *self)
 {
@@ -221,7 +255,9 @@ static int step(struct call *self)
 	if (curl_multi_perform(self->multi, &running))
 		return CURLE_FAILED_INIT;
 	const CURLMsg *message = curl_multi_info_read(self->multi, &left);
-	return message ? (int)message->data.result : -1;
+	if (message)
+		return (int)message->data.result;
+	return has_heard_enough(self) ? (int)CURLE_OK : -1;
 }
 
 /* The answer counts, even one that broke off after its head: the server has decided. */
@@ -231,7 +267,8 @@ static int verdict(struct call *self, int result)
 	curl_off_t retry_after_s = 0;
 	curl_easy_getinfo(self->easy, CURLINFO_RESPONSE_CODE, &status);
 	curl_easy_getinfo(self->easy, CURLINFO_RETRY_AFTER, &retry_after_s);
-	self->response->retry_after_ns = (retry_after_s < 86400 ? retry_after_s : 86400) * INT64_C(1000000000);
+	if (retry_after_s > 0)		/* a date that is past comes out negative */
+		self->response->retry_after_ns = (retry_after_s < 86400 ? retry_after_s : 86400) * INT64_C(1000000000);
 	self->response->status = (int)status;
 	if (status >= 200)
 		return OK;
@@ -240,19 +277,27 @@ static int verdict(struct call *self, int result)
 	return result == CURLE_OPERATION_TIMEDOUT ? ERR_TIMEOUT : ERR_IO;
 }
 
+/* No longer than until a cancel; libcurl knows of its own deadlines.  Lock held. */
+static int patience_ms(void)
+{
+	int64_t left_ms = cancelled_from_ns == INT64_MAX ? 1000 : (cancelled_from_ns - clock_now_ns()) / 1000000 + 1;
+	return left_ms < 1000 ? (int)left_ms : 1000;
+}
+
 /* Lock held, and given up while waiting. */
 static int run(struct call *self)
 {
 	for (;;) {
-		int result = is_cancelled ? CURLE_ABORTED_BY_CALLBACK : step(self);
-		if (is_cancelled) {
+		if (is_cancelled()) {
 			snprintf(self->response->error, sizeof(self->response->error), "given up at the program's end");
 			return ERR_CANCELLED;
 		}
+		int result = step(self);
 		if (result >= 0)
 			return verdict(self, result);
+		int wait_ms = patience_ms();
 		mutex_unlock(&http_lock);
-		curl_multi_poll(self->multi, NULL, 0, 1000, NULL);	/* no longer than a deadline of libcurl's */
+		curl_multi_poll(self->multi, NULL, 0, wait_ms, NULL);
 		mutex_lock(&http_lock);
 	}
 }
@@ -273,35 +318,66 @@ int http_init(void)
 	return is_done ? OK : ERR_NOMEM;
 }
 
-int http_post(const struct http_request *request, struct http_response *response)
+int http_trust(const char *ca_file)
+{
+	if (strlen(ca_file) >= sizeof(trusted))
+		return ERR_INVALID;
+	mutex_lock(&http_lock);
+	snprintf(trusted, sizeof(trusted), "%s", ca_file);
+	mutex_unlock(&http_lock);
+	return OK;
+}
+
+/* Proxies and debug pages tell the request back to whom it came from. */
+static void redact_answer(const struct http_request *request, struct http_response *response)
+{
+	for (size_t i = 0; i < request->n_headers; i++)
+		if (redact_is_secret(request->headers[i].name))
+			redact(response->body, request->headers[i].value);
+}
+
+static int post_locked(const struct http_request *request, struct http_response *response)
 {
 	struct call self = {.response = response};
-	*response = (struct http_response){0};
-	mutex_lock(&http_lock);
 	int error = init_locked() ? begin(&self, request) : ERR_NOMEM;
 	if (!error)
 		error = run(&self);
 	if (error && !*response->error)
 		snprintf(response->error, sizeof(response->error), "%s", error_text(error));
 	end(&self);
-	mutex_unlock(&http_lock);
 	return error;
 }
 
-void http_cancel(void)
+int http_post(const struct http_request *request, struct http_response *response)
+{
+	struct broken_pipe pipe;
+	*response = (struct http_response){0};
+	broken_pipe_begin(&pipe);
+	mutex_lock(&http_lock);
+	int error = post_locked(request, response);
+	mutex_unlock(&http_lock);
+	broken_pipe_end(&pipe);
+	redact_answer(request, response);
+	return error;
+}
+
+void http_cancel_at(int64_t at_ns)
 {
 	mutex_lock(&http_lock);
-	is_cancelled = true;
+	cancelled_from_ns = at_ns;
 	if (call)
 		curl_multi_wakeup(call->multi);
 	mutex_unlock(&http_lock);
 }
 
+void http_cancel(void)
+{
+	http_cancel_at(0);
+}
+
 void http_allow(void)
 {
-	mutex_lock(&http_lock);
-	is_cancelled = false;
-	mutex_unlock(&http_lock);
+	http_cancel_at(INT64_MAX);
 }
 
 /* ---- fork ---------------------------------------------------------------------------------- */
@@ -323,6 +399,6 @@ void http_postfork_child(void)
 			close(sockets[i] - 1);
 	memset(sockets, 0, sizeof(sockets));
 	call = NULL;		/* its memory is the parent's upload thread's: left as it is */
-	is_cancelled = false;
+	cancelled_from_ns = INT64_MAX;
 	mutex_postfork_child(&http_lock);
 }

@@ -2,6 +2,7 @@
 noinst_LTLIBRARIES += libsneck_pprof_messages.la libsneck_upload.la
 libsneck_upload_la_SOURCES = \
 	src/upload/blob.c src/upload/blob.h \
+	src/upload/broken_pipe.c src/upload/broken_pipe.h \
 	src/upload/builder.c src/upload/builder.h \
 	src/upload/command_line.c src/upload/command_line.h \
 	src/upload/datadog_endpoint.c src/upload/datadog_endpoint.h \
@@ -22,12 +23,14 @@ libsneck_upload_la_SOURCES = \
 	src/upload/process_tags.c src/upload/process_tags.h \
 	src/upload/pyroscope_name.c src/upload/pyroscope_name.h \
 	src/upload/pyroscope_profile.c src/upload/pyroscope_profile.h \
+	src/upload/redact.c src/upload/redact.h \
 	src/upload/runtime_id.c src/upload/runtime_id.h \
 	src/upload/service_name.c src/upload/service_name.h \
 	src/upload/sink.h \
 	src/upload/sink_choice.c src/upload/sink_choice.h \
 	src/upload/sink_datadog.c src/upload/sink_datadog.h \
 	src/upload/sink_file.c src/upload/sink_file.h \
+	src/upload/sink_make.c src/upload/sink_make.h \
 	src/upload/sink_pyroscope.c src/upload/sink_pyroscope.h \
 	src/upload/tags.c src/upload/tags.h \
 	src/upload/uploader.c src/upload/uploader.h \

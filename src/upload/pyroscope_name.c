@@ -29,7 +29,7 @@ static bool stays_in_key(char c)
 
 static bool stays_in_value(char c)
 {
-	return (unsigned char)c >= ' ' && c != 0x7f && c != ',' && c != '}';
+	return (unsigned char)c >= ' ' && c != 0x7f && !strchr(",{}\"", c);
 }
 
 /* Each character that may not stay, of however many bytes, is one '_'. */

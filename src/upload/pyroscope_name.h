@@ -2,8 +2,8 @@
  * pyroscope_name.h - what a profile is called at a Pyroscope server: app{key=value,...}.
  *
  * Its grammar has no quotes, so what a character may not be becomes '_': letters, digits and
- * _.-/ are fine in the application's name; letters, digits and _ in a key; anything but a
- * comma, a closing brace and control characters in a value.
+ * _.-/ are fine in the application's name; letters, digits and _ in a key; anything but
+ * commas, braces, double quotes and control characters in a value.
  */
 #ifndef SNECK_UPLOAD_PYROSCOPE_NAME_H
 #define SNECK_UPLOAD_PYROSCOPE_NAME_H

@@ -27,6 +27,7 @@
 #include "upload/blob.h"
 #include "upload/datadog_endpoint.h"
 #include "upload/datadog_tags.h"
+#include "upload/delivery.h"
 #include "upload/entity_id.h"
 #include "upload/event_json.h"
 #include "upload/http.h"
@@ -152,48 +153,6 @@ static void blot_out(char *text, const char *key)
 		memset(at, '*', strlen(key));
 }
 
-/* What a user can do about it. */
-static const char *remedy(const struct sink_datadog *datadog, int status)
-{
-	switch (status) {
-	case 401:
-	case 403:
-		return datadog->api_key ? "check DD_API_KEY, and that DD_SITE is the site it belongs to"
-					: "check the agent's API key";
-	case 404:
-		return datadog->api_key ? "check DD_SITE" : "the agent is older than 7.20, or DD_TRACE_AGENT_URL has a wrong path";
-	case 413:
-		return "set a lower profile_max_rows, or upload oftener";
-	}
-	return "this profile will not be accepted";
-}
-
-static bool is_worth_another_try(int status)
-{
-	return status == 408 || status == 429 || status >= 500;
-}
-
-static int judge(const struct sink_datadog *datadog, struct builder *builder, struct http_response *response)
-{
-	if (response->status >= 200 && response->status < 300)
-		return OK;
-	blot_out(response->body, datadog->api_key);
-	if (is_worth_another_try(response->status)) {
-		builder_retry_after(builder, response->retry_after_ns);
-		return builder_failed(builder, ERR_AGAIN, "%s answers %d: %s", datadog->endpoint.target, response->status,
-				      response->body);
-	}
-	return builder_failed(builder, ERR_INVALID, "%s answers %d (%s): %s", datadog->endpoint.target, response->status,
-			      response->body, remedy(datadog, response->status));
-}
-
-static int no_answer(const struct sink_datadog *datadog, struct builder *builder, int error, struct http_response *response)
-{
-	blot_out(response->error, datadog->api_key);
-	int verdict = error == ERR_IO || error == ERR_TIMEOUT || error == ERR_NOMEM ? ERR_AGAIN : error;
-	return builder_failed(builder, verdict, "%s does not answer: %s", datadog->endpoint.target, response->error);
-}
-
 static int datadog_send(struct sink *sink, struct builder *builder)
 {
 	const struct sink_datadog *datadog = (struct sink_datadog *)sink;
@@ -210,7 +169,9 @@ static int datadog_send(struct sink *sink, struct builder *builder)
 	add_headers(datadog, &request, headers);
 	size_t size = add_parts(&request, parts, payloads, n);
 	int error = http_post(&request, &response);
-	error = error ? no_answer(datadog, builder, error, &response) : judge(datadog, builder, &response);
+	blot_out(response.body, datadog->api_key);
+	blot_out(response.error, datadog->api_key);
+	error = delivery_judge(builder, error, &response, datadog->endpoint.target);
 	if (error)
 		return error;
 	for (size_t i = 0; i < n; i++)

@@ -2,6 +2,7 @@
 if HAVE_CHECK
 unit_tests = \
 	tests/unit/test_arena \
+	tests/unit/test_broken_pipe \
 	tests/unit/test_builder \
 	tests/unit/test_entity_id \
 	tests/unit/test_exit_signal \
@@ -25,6 +26,7 @@ unit_tests = \
 	tests/unit/test_py_offsets \
 	tests/unit/test_pyroscope_name \
 	tests/unit/test_red_black \
+	tests/unit/test_redact \
 	tests/unit/test_rng \
 	tests/unit/test_runtime_id \
 	tests/unit/test_safe_read \

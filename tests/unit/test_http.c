@@ -9,12 +9,14 @@
 
 #include <arpa/inet.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "runtime/clocks.h"
@@ -26,7 +28,7 @@
 static struct server {
 	int listener;
 	const char *answer;	/* NULL: none ever */
-	bool resets;
+	bool resets, stays, may_be_cut_off;
 	char request[65536];
 	char url[64];
 	pthread_t thread;
@@ -42,6 +44,18 @@ static void take_request(int fd, const char *last)
 		size += (size_t)n;
 }
 
+static void say(int fd, const char *answer)
+{
+	for (size_t left = strlen(answer); left;) {
+		ssize_t n = write(fd, answer, left);
+		if (n < 0 && server.may_be_cut_off)
+			return;
+		ck_assert_int_gt(n, 0);
+		answer += n;
+		left -= (size_t)n;
+	}
+}
+
 static void *serve(void *last)
 {
 	int fd = accept(server.listener, NULL, NULL);
@@ -49,8 +63,8 @@ static void *serve(void *last)
 	if (server.resets)
 		setsockopt(fd, SOL_SOCKET, SO_LINGER, &(struct linger){1, 0}, sizeof(struct linger));
 	else if (server.answer)
-		ck_assert_int_gt(write(fd, server.answer, strlen(server.answer)), 0);
-	else
+		say(fd, server.answer);
+	if (server.stays || (!server.resets && !server.answer))
 		while (read(fd, server.request, 1) > 0)		/* until the client has enough */
 			;
 	close(fd);
@@ -207,6 +221,23 @@ START_TEST(http_keeps_its_deadline)
 }
 END_TEST
 
+/* As at the end of a program, where there may be no other thread to cancel by. */
+START_TEST(http_is_cancelled_at_a_time_set_before)
+{
+	struct http_response response;
+	start(NULL, "the body");
+	struct http_request request = request_of("the body");
+	request.timeout_ns = 60000 * MS;
+	int64_t began_ns = clock_now_ns();
+	http_cancel_at(began_ns + 100 * MS);
+	ck_assert_int_eq(http_post(&request, &response), ERR_CANCELLED);
+	ck_assert_int_ge(clock_now_ns() - began_ns, 100 * MS);
+	ck_assert_int_lt(clock_now_ns() - began_ns, 3000 * MS);
+	finish();
+	http_allow();
+}
+END_TEST
+
 static void *cancel_soon(void *unused)
 {
 	usleep(100000);
@@ -229,6 +260,90 @@ START_TEST(http_is_cancelled_at_once_until_allowed_again)
 	ck_assert_int_eq(http_post(&request, &response), ERR_CANCELLED);
 	http_allow();
 	ck_assert_int_eq(http_post(&request, &response), ERR_IO);
+}
+END_TEST
+
+/* A date is turned into seconds from now; one that is past is none. */
+START_TEST(http_takes_a_date_to_be_left_alone_until)
+{
+	struct http_response response;
+	char answer[256];
+	time_t then = time(NULL) + 120;
+	struct tm parts;
+	strftime(answer, sizeof(answer), "HTTP/1.1 503 Busy\r\nRetry-After: %a, %d %b %Y %H:%M:%S GMT\r\n"
+		 "Content-Length: 0\r\n\r\n", gmtime_r(&then, &parts));
+	ck_assert_int_eq(post(answer, &response), OK);
+	ck_assert_int_eq(response.status, 503);
+	ck_assert_int_gt(response.retry_after_ns, 60000 * MS);
+	ck_assert_int_le(response.retry_after_ns, 120000 * MS);
+	ck_assert_int_eq(post("HTTP/1.1 503 Busy\r\nRetry-After: Thu, 01 Jan 2015 00:00:00 GMT\r\n"
+			      "Content-Length: 0\r\n\r\n", &response), OK);
+	ck_assert_int_eq(response.retry_after_ns, 0);
+	ck_assert_int_eq(post("HTTP/1.1 503 Busy\r\nRetry-After: soon\r\nContent-Length: 0\r\n\r\n", &response), OK);
+	ck_assert_int_eq(response.retry_after_ns, 0);
+}
+END_TEST
+
+/* The server says no more after this, and does not close. */
+START_TEST(http_does_not_wait_for_the_rest_of_an_answer)
+{
+	struct http_response response;
+	int64_t began_ns = clock_now_ns();
+	start("HTTP/1.1 403 No\r\nContent-Length: 99\r\n\r\nwrong key", "the body");
+	server.stays = true;
+	struct http_request request = request_of("the body");
+	request.timeout_ns = 60000 * MS;
+	ck_assert_int_eq(http_post(&request, &response), OK);
+	ck_assert_int_lt(clock_now_ns() - began_ns, 30000 * MS);
+	finish();
+	ck_assert_int_eq(response.status, 403);
+	ck_assert_str_eq(response.body, "wrong key");
+}
+END_TEST
+
+START_TEST(http_takes_no_more_of_an_answer_than_it_needs)
+{
+	struct http_response response;
+	size_t size = 8 << 20;
+	char *answer = malloc(size + 1);
+	memset(answer, 'x', size);
+	answer[size] = '\0';
+	static const char head[] = "HTTP/1.1 500 Oops\r\nContent-Length: 9999999999999\r\n\r\n";
+	memcpy(answer, head, sizeof(head) - 1);
+	signal(SIGPIPE, SIG_IGN);	/* the server's: it may be cut off */
+	start(answer, "the body");
+	server.may_be_cut_off = true;
+	struct http_request request = request_of("the body");
+	ck_assert_int_eq(http_post(&request, &response), OK);
+	finish();
+	ck_assert_int_eq(response.status, 500);
+	ck_assert_uint_eq(strlen(response.body), sizeof(response.body) - 1);
+	free(answer);
+}
+END_TEST
+
+START_TEST(http_goes_where_it_was_told_to_and_nowhere_else)
+{
+	struct http_response response;
+	setenv("http_proxy", "http://127.0.0.1:1", 1);
+	setenv("ALL_PROXY", "http://127.0.0.1:1", 1);
+	ck_assert_int_eq(post("HTTP/1.1 302 Away\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n",
+			      &response), OK);
+	ck_assert_int_eq(response.status, 302);
+}
+END_TEST
+
+START_TEST(http_does_not_tell_a_key_that_the_server_told_back)
+{
+	struct http_response response;
+	start("HTTP/1.1 403 No\r\nContent-Length: 48\r\n\r\nbad request: dd-api-key: 0123456789abcdef, sorry.", "the body");
+	const struct http_header headers[] = {{"dd-api-key", "0123456789abcdef"}, {"DD-EVP-ORIGIN", "sorry"}};
+	struct http_request request = request_of("the body");
+	request.headers = headers;
+	request.n_headers = 2;
+	ck_assert_int_eq(http_post(&request, &response), OK);
+	finish();
+	ck_assert_str_eq(response.body, "bad request: dd-api-key: ****************, sorry");
 }
 END_TEST
 
@@ -280,5 +395,8 @@ END_TEST
 
 UNIT_TESTS("http", http_sends_headers_and_body_and_reads_the_answer, http_sends_a_form, http_goes_through_a_unix_socket,
 	   http_tells_how_long_to_leave_the_server_alone, http_takes_an_answer_that_breaks_off_for_what_its_head_says,
-	   http_says_why_no_answer_came, http_keeps_its_deadline, http_is_cancelled_at_once_until_allowed_again,
-	   http_refuses_to_inject_headers, http_call_goes_on_in_the_parent_of_a_fork)
+	   http_says_why_no_answer_came, http_keeps_its_deadline, http_is_cancelled_at_a_time_set_before,
+	   http_is_cancelled_at_once_until_allowed_again,
+	   http_takes_a_date_to_be_left_alone_until, http_does_not_wait_for_the_rest_of_an_answer,
+	   http_takes_no_more_of_an_answer_than_it_needs, http_goes_where_it_was_told_to_and_nowhere_else,
+	   http_does_not_tell_a_key_that_the_server_told_back, http_refuses_to_inject_headers, http_call_goes_on_in_the_parent_of_a_fork)

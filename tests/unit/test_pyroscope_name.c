@@ -29,7 +29,7 @@ START_TEST(name_has_no_character_that_its_grammar_refuses)
 	const struct pyroscope_tag tags[] = {{"git.commit sha", "a,b}c{d=e\"\n"}, {"9lives", "\xc3\xbc \xff"},
 					     {"Schl\xc3\xbcssel", "\x7f"}};
 	check_name("my app{evil=1}\r\n\xc3\xbc\xff,", tags, 3,
-		   "my_app_evil_1______{__session_id__=0000000000000abc,git_commit_sha=a_b_c{d=e\"_,_lives=\xc3\xbc ?,"
+		   "my_app_evil_1______{__session_id__=0000000000000abc,git_commit_sha=a_b_c_d=e__,_lives=\xc3\xbc ?,"
 		   "Schl_ssel=_}");
 }
 END_TEST

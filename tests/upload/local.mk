@@ -9,8 +9,9 @@ EXTRA_DIST += \
 	tests/upload/test_intake.py
 
 # What other programs make of our files.
-check_PROGRAMS += tests/upload/write_pprof
+check_PROGRAMS += tests/upload/post_pyroscope tests/upload/write_pprof
 
-upload_scripts = tests/upload/test_go_pprof.sh
+upload_scripts = tests/upload/pyroscope_wire tests/upload/test_go_pprof.sh
 TESTS += $(upload_scripts)
 EXTRA_DIST += $(upload_scripts)
+EXTRA_DIST += tests/upload/pyroscope_rules.py
