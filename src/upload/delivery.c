@@ -6,23 +6,21 @@
 #include "upload/delivery.h"
 
 #include "runtime/error.h"
-#include "runtime/log.h"
 
 struct refusal {
 	int status;
-	const char *kind;	/* for log_once: each is said by itself */
 	const char *remedy;
 };
 
 /* What is not here and not worth another try ends with the last row. */
 static const struct refusal refusals[] = {
-	{400, "upload-400", "it could not read the profile: see whether agent and sneck are up to date"},
-	{401, "upload-401", "it wants credentials, or others: check the key, token or user"},
-	{403, "upload-403", "the API key is wrong or of another site: check DD_API_KEY and DD_SITE"},
-	{404, "upload-404", "it takes no profiles there: check the URL; an agent must be 7.20 or later"},
-	{413, "upload-413", "the profile is too large for it: upload more often (DD_PROFILING_UPLOAD_INTERVAL)"},
-	{422, "upload-422", "it does not take this profile"},
-	{0, "upload-other", "check the URL"},
+	{400, "it could not read the profile: see whether agent and sneck are up to date"},
+	{401, "it wants credentials, or others: check the key, token or user"},
+	{403, "the API key is wrong or of another site: check DD_API_KEY and DD_SITE"},
+	{404, "it takes no profiles there: check the URL; an agent must be 7.20 or later"},
+	{413, "the profile is too large for it: upload more often (DD_PROFILING_UPLOAD_INTERVAL)"},
+	{422, "it does not take this profile"},
+	{0, "check the URL"},
 };
 
 static const struct refusal *refusal_of(int status)
@@ -40,9 +38,10 @@ static bool is_worth_another_try(int status)
 
 static int refused(struct builder *builder, const struct http_response *response, const char *target)
 {
-	const struct refusal *row = refusal_of(response->status);
-	log_once(row->kind, "%s answered %d: %s. It says: %.100s", target, response->status, row->remedy, response->body);
-	return builder_failed(builder, ERR_IO, "%s answered %d: %s", target, response->status, row->remedy);
+	bool says = *response->body != '\0';
+	return builder_failed(builder, ERR_IO, "%s answered %d: %s%s%.120s%s", target, response->status,
+			      refusal_of(response->status)->remedy, says ? " (it says: " : "", response->body,
+			      says ? ")" : "");
 }
 
 int delivery_judge(struct builder *builder, int error, const struct http_response *response, const char *target)

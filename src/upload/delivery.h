@@ -9,8 +9,8 @@
 
 /*
  * OK for a 2xx; ERR_AGAIN for what another try may mend (429, 5xx, no answer); else ERR_IO.
- * On an error builder_failed and builder_retry_after are set, and what cannot mend itself is
- * said once with its remedy.  error: what http_post gave.  target: the server, without secrets.
+ * On an error builder_failed and builder_retry_after are set; what cannot mend itself comes
+ * with its remedy.  error: what http_post gave.  target: the server, without secrets.
  */
 int delivery_judge(struct builder *builder, int error, const struct http_response *response, const char *target);
 

@@ -60,7 +60,7 @@ struct call {
 static struct mutex http_lock = MUTEX_INITIALIZER(LOCK_RANK_HTTP);
 static struct call *call;		/* the one under way; NULL between calls */
 static int sockets[SOCKETS_MAX];	/* of that call: descriptor + 1, or 0 */
-static bool is_cancelled;
+static int64_t cancelled_from_ns = INT64_MAX;
 static char trusted[4096];		/* a file of certificates; "": the system's */
 
 /* ---- what libcurl calls back --------------------------------------------------------------- */
@@ -194,12 +194,18 @@ static void set_options(struct call *self, const struct http_request *request)
 	curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, close_socket);
 }
 
+/* Lock held. */
+static bool is_cancelled(void)
+{
+	return cancelled_from_ns != INT64_MAX && clock_now_ns() >= cancelled_from_ns;
+}
+
 /* ---- the call ------------------------------------------------------------------------------ */
 
 /* Lock held. */
 static int begin(struct call *self, const struct http_request *request)
 {
-	if (is_cancelled)
+	if (is_cancelled())
 		return ERR_CANCELLED;
 	self->multi = curl_multi_init();
 	self->easy = curl_easy_init();
@@ -271,19 +277,27 @@ static int verdict(struct call *self, int result)
 	return result == CURLE_OPERATION_TIMEDOUT ? ERR_TIMEOUT : ERR_IO;
 }
 
+/* No longer than until a cancel; libcurl knows of its own deadlines.  Lock held. */
+static int patience_ms(void)
+{
+	int64_t left_ms = cancelled_from_ns == INT64_MAX ? 1000 : (cancelled_from_ns - clock_now_ns()) / 1000000 + 1;
+	return left_ms < 1000 ? (int)left_ms : 1000;
+}
+
 /* Lock held, and given up while waiting. */
 static int run(struct call *self)
 {
 	for (;;) {
-		int result = is_cancelled ? CURLE_ABORTED_BY_CALLBACK : step(self);
-		if (is_cancelled) {
+		if (is_cancelled()) {
 			snprintf(self->response->error, sizeof(self->response->error), "given up at the program's end");
 			return ERR_CANCELLED;
 		}
+		int result = step(self);
 		if (result >= 0)
 			return verdict(self, result);
+		int wait_ms = patience_ms();
 		mutex_unlock(&http_lock);
-		curl_multi_poll(self->multi, NULL, 0, 1000, NULL);	/* no longer than a deadline of libcurl's */
+		curl_multi_poll(self->multi, NULL, 0, wait_ms, NULL);
 		mutex_lock(&http_lock);
 	}
 }
@@ -347,20 +361,23 @@ int http_post(const struct http_request *request, struct http_response *response
 	return error;
 }
 
-void http_cancel(void)
+void http_cancel_at(int64_t at_ns)
 {
 	mutex_lock(&http_lock);
-	is_cancelled = true;
+	cancelled_from_ns = at_ns;
 	if (call)
 		curl_multi_wakeup(call->multi);
 	mutex_unlock(&http_lock);
 }
 
+void http_cancel(void)
+{
+	http_cancel_at(0);
+}
+
 void http_allow(void)
 {
-	mutex_lock(&http_lock);
-	is_cancelled = false;
-	mutex_unlock(&http_lock);
+	http_cancel_at(INT64_MAX);
 }
 
 /* ---- fork ---------------------------------------------------------------------------------- */
@@ -382,6 +399,6 @@ void http_postfork_child(void)
 			close(sockets[i] - 1);
 	memset(sockets, 0, sizeof(sockets));
 	call = NULL;		/* its memory is the parent's upload thread's: left as it is */
-	is_cancelled = false;
+	cancelled_from_ns = INT64_MAX;
 	mutex_postfork_child(&http_lock);
 }

@@ -55,8 +55,12 @@ int http_trust(const char *ca_file);
 /* OK: an answer came, look at its status.  ERR_IO, ERR_TIMEOUT, ERR_CANCELLED, ERR_INVALID, ERR_NOMEM. */
 int http_post(const struct http_request *request, struct http_response *response);
 
-/* End the call under way, if any, within some milliseconds; later ones fail at once until http_allow(). */
+/*
+ * End the call under way, if any, within some milliseconds; later ones fail at once until
+ * http_allow().  Or do so from a time on (clock_now_ns).
+ */
 void http_cancel(void);
+void http_cancel_at(int64_t at_ns);
 void http_allow(void);
 
 /* Around a fork; prefork waits for a step of libcurl's, never for the network. */

@@ -30,6 +30,7 @@ libsneck_upload_la_SOURCES = \
 	src/upload/sink_choice.c src/upload/sink_choice.h \
 	src/upload/sink_datadog.c src/upload/sink_datadog.h \
 	src/upload/sink_file.c src/upload/sink_file.h \
+	src/upload/sink_make.c src/upload/sink_make.h \
 	src/upload/sink_pyroscope.c src/upload/sink_pyroscope.h \
 	src/upload/tags.c src/upload/tags.h \
 	src/upload/uploader.c src/upload/uploader.h \

@@ -71,6 +71,26 @@ static const char *reason(int result, const struct builder *builder)
 	return *text ? text : error_text(result);
 }
 
+static char said[512];		/* the last line written; of whoever is busy */
+static int64_t said_ns;
+
+/*
+ * One kind of line for all that can go wrong, so one a minute; what stays as it was is told
+ * once an hour.  Not under the lock: a fork must not wait for a slow terminal.
+ */
+static void complain(const char *what, const char *why)
+{
+	const int64_t minute_ns = 61 * INT64_C(1000000000), hour_ns = 60 * minute_ns;
+	int64_t silence_ns = said_ns ? clock_now_ns() - said_ns : INT64_MAX;
+	if (!strcmp(why, said) && silence_ns < hour_ns)
+		return;
+	if (silence_ns >= minute_ns) {		/* else log_once counts it, and says that there were more */
+		snprintf(said, sizeof(said), "%s", why);
+		said_ns = clock_now_ns();
+	}
+	log_once("upload", "%s: %s", what, why);
+}
+
 /* What came of it: sent, or lost. */
 static void record(int result, const struct builder *builder)
 {
@@ -85,8 +105,10 @@ static void record(int result, const struct builder *builder)
 		snprintf(counters.last_target, sizeof(counters.last_target), "%s", builder_target(builder));
 	}
 	mutex_unlock(&lock);
-	if (result)		/* not under the lock: a fork must not wait for a slow terminal */
-		log_once("upload", "a profile was lost: %s", reason(result, builder));
+	if (result)
+		complain("a profile was lost", reason(result, builder));
+	else if (builder)
+		said[0] = '\0';
 }
 
 static void drop(struct builder *builder)
@@ -106,7 +128,7 @@ static void keep(struct builder *builder)
 	counters.retries++;
 	snprintf(counters.last_error, sizeof(counters.last_error), "%s", builder_error(builder));
 	mutex_unlock(&lock);
-	log_once("upload", "a profile could not be sent, and will be tried again: %s", builder_error(builder));
+	complain("a profile could not be sent, and will be tried again", builder_error(builder));
 }
 
 static int send_one(struct builder *builder)

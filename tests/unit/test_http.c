@@ -221,6 +221,23 @@ START_TEST(http_keeps_its_deadline)
 }
 END_TEST
 
+/* As at the end of a program, where there may be no other thread to cancel by. */
+START_TEST(http_is_cancelled_at_a_time_set_before)
+{
+	struct http_response response;
+	start(NULL, "the body");
+	struct http_request request = request_of("the body");
+	request.timeout_ns = 60000 * MS;
+	int64_t began_ns = clock_now_ns();
+	http_cancel_at(began_ns + 100 * MS);
+	ck_assert_int_eq(http_post(&request, &response), ERR_CANCELLED);
+	ck_assert_int_ge(clock_now_ns() - began_ns, 100 * MS);
+	ck_assert_int_lt(clock_now_ns() - began_ns, 3000 * MS);
+	finish();
+	http_allow();
+}
+END_TEST
+
 static void *cancel_soon(void *unused)
 {
 	usleep(100000);
@@ -378,7 +395,8 @@ END_TEST
 
 UNIT_TESTS("http", http_sends_headers_and_body_and_reads_the_answer, http_sends_a_form, http_goes_through_a_unix_socket,
 	   http_tells_how_long_to_leave_the_server_alone, http_takes_an_answer_that_breaks_off_for_what_its_head_says,
-	   http_says_why_no_answer_came, http_keeps_its_deadline, http_is_cancelled_at_once_until_allowed_again,
+	   http_says_why_no_answer_came, http_keeps_its_deadline, http_is_cancelled_at_a_time_set_before,
+	   http_is_cancelled_at_once_until_allowed_again,
 	   http_takes_a_date_to_be_left_alone_until, http_does_not_wait_for_the_rest_of_an_answer,
 	   http_takes_no_more_of_an_answer_than_it_needs, http_goes_where_it_was_told_to_and_nowhere_else,
 	   http_does_not_tell_a_key_that_the_server_told_back, http_refuses_to_inject_headers, http_call_goes_on_in_the_parent_of_a_fork)
