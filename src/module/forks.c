@@ -13,6 +13,7 @@
 #include "runtime/stats.h"
 #include "upload/exit_signal.h"
 #include "upload/http.h"
+#include "upload/runtime_id.h"
 #include "upload/uploader.h"
 
 static const struct fork_module modules[] = {
@@ -23,6 +24,7 @@ static const struct fork_module modules[] = {
 	{"collector", collector_prefork, collector_postfork_parent, collector_postfork_child},
 	{"red_black", red_black_prefork, red_black_postfork_parent, red_black_postfork_child},
 	{"log", log_prefork, log_postfork_parent, log_postfork_child},
+	{"runtime_id", .postfork_parent = runtime_id_postfork_parent, .postfork_child = runtime_id_postfork_child},
 	{"stats", .postfork_child = stats_postfork_child},
 };
 

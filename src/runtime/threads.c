@@ -2,9 +2,11 @@
  * threads.c - a list of the threads that have taken a sample.
  *
  * A thread enters at its first sampled operation and leaves when it ends, through a
- * pthread key's destructor: without the GIL, handing over what it still had.
+ * pthread key's destructor: without the GIL, handing over what it still had.  Meanwhile it
+ * stands in a list of those that end, and a drain of all waits for them: Python's join() has
+ * returned by then, and who stops the profiler next wants those samples too.
  *
- * Locking: threads_lock (LOCK_RANK_THREADS) guards the list.  A drain of all holds it to take
+ * Locking: threads_lock (LOCK_RANK_THREADS) guards the lists.  A drain of all holds it to take
  *          one thread's samples, never while it hands them over: a fork, a thread that
  *          begins and one that ends do not wait for the profile.
  * Fork:    the child's list is its one thread.  What siblings owned may have been caught in
@@ -28,25 +30,26 @@ __thread struct thread_hot thread_hot SNECK_TLS = {.countdown = 1};
 static __thread struct thread *self SNECK_TLS;
 
 static struct mutex threads_lock = MUTEX_INITIALIZER(LOCK_RANK_THREADS);
-static struct thread *threads;
+static struct thread *threads, *ending;
+static pthread_cond_t has_ended = PTHREAD_COND_INITIALIZER;
 static pthread_key_t exit_key;
 static sample_consumer consumer;
 static unsigned period = 1;
 static uint64_t last_drain;	/* of all; each has a number, and each thread that of the last to come by */
 
-static void list_add(struct thread *thread)
+static void list_add(struct thread **list, struct thread *thread)
 {
-	thread->next = threads;
+	thread->next = *list;
 	thread->previous = NULL;
 	thread->drain = last_drain;
-	if (threads)
-		threads->previous = thread;
-	threads = thread;
+	if (thread->next)
+		thread->next->previous = thread;
+	*list = thread;
 }
 
-static void list_remove(struct thread *thread)
+static void list_remove(struct thread **list, struct thread *thread)
 {
-	*(thread->previous ? &thread->previous->next : &threads) = thread->next;
+	*(thread->previous ? &thread->previous->next : list) = thread->next;
 	if (thread->next)
 		thread->next->previous = thread->previous;
 }
@@ -83,9 +86,14 @@ void thread_drain(struct thread *thread)
 static void on_thread_exit(void *value)
 {
 	struct thread *thread = value;
+	mutex_lock(&threads_lock);
+	list_remove(&threads, thread);
+	list_add(&ending, thread);
+	mutex_unlock(&threads_lock);
 	thread_drain(thread);
 	mutex_lock(&threads_lock);
-	list_remove(thread);
+	list_remove(&ending, thread);
+	pthread_cond_broadcast(&has_ended);
 	mutex_unlock(&threads_lock);
 	self = NULL;
 	thread_hot = (struct thread_hot){.countdown = 1};
@@ -143,7 +151,7 @@ struct thread *thread_self(void)
 		mutex_unlock(&threads_lock);
 		return NULL;
 	}
-	list_add(thread);
+	list_add(&threads, thread);
 	mutex_unlock(&threads_lock);
 	thread_hot.ident = thread->ident;
 	return self = thread;
@@ -188,6 +196,23 @@ static uint64_t begin_drain(void)
 	return drain;
 }
 
+static bool any_ends_since_before(uint64_t drain)
+{
+	const struct thread *thread = ending;
+	while (thread && thread->drain >= drain)
+		thread = thread->next;
+	return thread;
+}
+
+/* Not for those that begin to end later: where threads come and go, there are always some. */
+static void wait_for_ending(uint64_t drain)
+{
+	mutex_lock(&threads_lock);
+	while (any_ends_since_before(drain))
+		pthread_cond_wait(&has_ended, &threads_lock.pthread);
+	mutex_unlock(&threads_lock);
+}
+
 void threads_drain(void)
 {
 	uint64_t drain = begin_drain();
@@ -199,6 +224,7 @@ void threads_drain(void)
 		sample_tables_hand_over(tables, &who.labels, consumer);
 		give_back(thread, tables);
 	}
+	wait_for_ending(drain);
 }
 
 unsigned threads_period(void)
@@ -247,10 +273,11 @@ void threads_postfork_parent(void)
 void threads_postfork_child(void)
 {
 	mutex_postfork_child(&threads_lock);
-	threads = NULL;
+	threads = ending = NULL;
+	pthread_cond_init(&has_ended, NULL);	/* its waiters are the parent's */
 	if (!self)
 		return;
 	become_another(self);
 	sample_cache_postfork_child(&self->cache);
-	list_add(self);
+	list_add(&threads, self);
 }

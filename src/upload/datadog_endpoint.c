@@ -80,20 +80,21 @@ static int by_socket(struct datadog_endpoint *endpoint, const char *path, char *
 	return finish(endpoint, endpoint->unix_socket);
 }
 
-static int by_tcp(struct datadog_endpoint *endpoint, const char *url, size_t scheme, char *problem, size_t room)
+static int by_tcp(struct datadog_endpoint *endpoint, const char *url, size_t scheme, const char *path, char *problem,
+		  size_t room)
 {
 	const char *authority = url + scheme;
 	size_t authority_length = strcspn(authority, "/?#"), length = strlen(url);
 	const char *at = memrchr(authority, '@', authority_length);
 	const char *host = at ? at + 1 : authority;
 	if (host == authority + authority_length || *host == ':')
-		return refuse(problem, room, "the agent's URL has no host");
+		return refuse(problem, room, "the URL has no host");
 	if (strpbrk(authority, "?#"))
-		return refuse(problem, room, "the agent's URL must end with its path, if it has one");
+		return refuse(problem, room, "the URL must end with its path, if it has one");
 	while (url[length - 1] == '/')
 		length--;
-	endpoint->url = text_of("%.*s%s", (int)length, url, agent_path);
-	endpoint->target = text_of("%.*s%.*s%s", (int)scheme, url, (int)(url + length - host), host, agent_path);
+	endpoint->url = text_of("%.*s%s", (int)length, url, path);
+	endpoint->target = text_of("%.*s%.*s%s", (int)scheme, url, (int)(url + length - host), host, path);
 	return finish(endpoint, true);
 }
 
@@ -105,28 +106,52 @@ int datadog_endpoint_agent(struct datadog_endpoint *endpoint, const char *agent_
 	if (!strncasecmp(agent_url, "unix://", 7))
 		return by_socket(endpoint, agent_url + 7, problem, room);
 	if (!strncasecmp(agent_url, "http://", 7))
-		return by_tcp(endpoint, agent_url, 7, problem, room);
+		return by_tcp(endpoint, agent_url, 7, agent_path, problem, room);
 	if (!strncasecmp(agent_url, "https://", 8))
-		return by_tcp(endpoint, agent_url, 8, problem, room);
+		return by_tcp(endpoint, agent_url, 8, agent_path, problem, room);
 	return refuse(problem, room, "the agent's URL must begin with http://, https:// or unix:///");
 }
 
 /* ---- the intake ------------------------------------------------------------------------ */
 
-static bool is_host_name(const char *site)
+/* A host's name, and a port if need be. */
+static bool is_site(const char *site)
 {
 	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.";
-	return strspn(site, letters) == strlen(site) && strchr(site, '.') && strlen(site) < 254 &&
-	       site[0] != '.' && !strstr(site, "..");
+	size_t name = strspn(site, letters), port = site[name] == ':' ? strspn(site + name + 1, "0123456789") : 0;
+	bool is_whole = !site[name + (port ? 1 + port : 0)];
+	return is_whole && name && name < 254 && port < 6 && site[0] != '.' && !strstr(site, "..");
 }
 
 int datadog_endpoint_intake(struct datadog_endpoint *endpoint, const char *site, char *problem, size_t room)
 {
 	*endpoint = (struct datadog_endpoint){NULL, NULL, NULL};
 	const char *host = site && *site ? site : default_site;
-	if (!is_host_name(host))
+	if (!is_site(host))
 		return refuse(problem, room, "DD_SITE must be the bare name of a site, such as datadoghq.eu");
 	endpoint->url = text_of("https://intake.profile.%s/api/v2/profile", host);
 	endpoint->target = endpoint->url ? strdup(endpoint->url) : NULL;
 	return finish(endpoint, true);
+}
+
+/* By name or number, and not as the beginning of another name. */
+static bool is_local(const char *authority)
+{
+	static const char *const hosts[] = {"localhost", "127.0.0.1", "[::1]"};
+	for (size_t i = 0; i < sizeof(hosts) / sizeof(*hosts); i++) {
+		size_t length = strlen(hosts[i]);
+		if (!strncasecmp(authority, hosts[i], length) && strchr(":/", authority[length]))
+			return strcspn(authority, "@") == strlen(authority);
+	}
+	return false;
+}
+
+int datadog_endpoint_relay(struct datadog_endpoint *endpoint, const char *intake_url, char *problem, size_t room)
+{
+	*endpoint = (struct datadog_endpoint){NULL, NULL, NULL};
+	bool is_https = !strncasecmp(intake_url, "https://", 8);
+	bool is_near = !strncasecmp(intake_url, "http://", 7) && is_local(intake_url + 7);
+	if (!is_printable(intake_url) || (!is_https && !is_near))
+		return refuse(problem, room, "the intake's URL must begin with https://, as an API key goes there");
+	return by_tcp(endpoint, intake_url, is_https ? 8 : 7, "", problem, room);
 }

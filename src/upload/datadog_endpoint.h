@@ -13,12 +13,14 @@ struct datadog_endpoint {
 };
 
 /*
- * From http://host:port[/path], https://... or unix:///path; and from a site ("" or NULL:
- * datadoghq.com).  ERR_INVALID: problem says what is wrong, without the text itself, which may
+ * From http://host:port[/path], https://... or unix:///path; from a site ("" or NULL:
+ * datadoghq.com); from the whole address of somebody's own intake, by https unless it is on
+ * this machine.  ERR_INVALID: problem says what is wrong, without the text itself, which may
  * hold a password; ERR_NOMEM.
  */
 int datadog_endpoint_agent(struct datadog_endpoint *endpoint, const char *agent_url, char *problem, size_t room);
 int datadog_endpoint_intake(struct datadog_endpoint *endpoint, const char *site, char *problem, size_t room);
+int datadog_endpoint_relay(struct datadog_endpoint *endpoint, const char *intake_url, char *problem, size_t room);
 
 void datadog_endpoint_free(struct datadog_endpoint *endpoint);
 

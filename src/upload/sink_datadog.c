@@ -8,7 +8,7 @@
  * public, the agent included, looks at the value; what it is for is to tell Datadog's people
  * whose client sent a thing, and our mistakes are not to be looked for in ddtrace.
  *
- * The API key goes into its header and nowhere else: an answer that repeats it is blotted out.
+ * The API key goes into its header and nowhere else; http.c blots it out of an answer that repeats it.
  *
  * Locking: none, the uploader sends from one thread at a time.
  * Fork:    nothing here changes after the start but the runtime id; the child uses the same.
@@ -146,13 +146,6 @@ static size_t add_parts(struct http_request *request, struct http_part parts[2],
 	return size;
 }
 
-/* Each occurrence of the key by as many stars. */
-static void blot_out(char *text, const char *key)
-{
-	for (char *at = text; key && (at = strstr(at, key));)
-		memset(at, '*', strlen(key));
-}
-
 static int datadog_send(struct sink *sink, struct builder *builder)
 {
 	const struct sink_datadog *datadog = (struct sink_datadog *)sink;
@@ -169,8 +162,6 @@ static int datadog_send(struct sink *sink, struct builder *builder)
 	add_headers(datadog, &request, headers);
 	size_t size = add_parts(&request, parts, payloads, n);
 	int error = http_post(&request, &response);
-	blot_out(response.body, datadog->api_key);
-	blot_out(response.error, datadog->api_key);
 	error = delivery_judge(builder, error, &response, datadog->endpoint.target);
 	if (error)
 		return error;
@@ -221,6 +212,8 @@ static int set_endpoint(struct sink_datadog *datadog, const struct datadog_confi
 		snprintf(problem, DATADOG_PROBLEM_MAX, "DD_API_KEY has characters in it that a key cannot have");
 		return ERR_INVALID;
 	}
+	if (datadog->api_key && config->intake_url && *config->intake_url)
+		return datadog_endpoint_relay(&datadog->endpoint, config->intake_url, problem, DATADOG_PROBLEM_MAX);
 	if (datadog->api_key)
 		return datadog_endpoint_intake(&datadog->endpoint, config->site, problem, DATADOG_PROBLEM_MAX);
 	return datadog_endpoint_agent(&datadog->endpoint, config->agent_url ? config->agent_url : "", problem,

@@ -18,6 +18,7 @@ struct datadog_config {
 	const char *agent_url;		/* http://host:port, https://..., unix:///path */
 	const char *api_key;		/* DD_API_KEY; for agentless alone */
 	const char *site;		/* DD_SITE; "" is datadoghq.com */
+	const char *intake_url;		/* a relay of one's own instead: its whole address */
 	int64_t timeout_ns;		/* of one try, all of it */
 
 	const char *service;		/* DD_SERVICE; else of the tags, else inferred */

@@ -4,7 +4,10 @@ unit_tests = \
 	tests/unit/test_arena \
 	tests/unit/test_broken_pipe \
 	tests/unit/test_builder \
+	tests/unit/test_datadog_endpoint \
+	tests/unit/test_datadog_tags \
 	tests/unit/test_entity_id \
+	tests/unit/test_event_json \
 	tests/unit/test_exit_signal \
 	tests/unit/test_fork \
 	tests/unit/test_histogram \
@@ -34,6 +37,7 @@ unit_tests = \
 	tests/unit/test_sampling \
 	tests/unit/test_service_name \
 	tests/unit/test_sink_choice \
+	tests/unit/test_sink_datadog \
 	tests/unit/test_sink_file \
 	tests/unit/test_sink_pyroscope \
 	tests/unit/test_stats \

@@ -6,6 +6,7 @@ EXTRA_DIST += \
 	tests/upload/intake.py \
 	tests/upload/multipart.py \
 	tests/upload/rules.py \
+	tests/upload/test_datadog.py \
 	tests/upload/test_intake.py \
 	tests/upload/test_transport.py
 
