@@ -6,7 +6,9 @@ EXTRA_DIST += \
 	tests/upload/intake.py \
 	tests/upload/multipart.py \
 	tests/upload/rules.py \
-	tests/upload/test_intake.py
+	tests/upload/test_datadog.py \
+	tests/upload/test_intake.py \
+	tests/upload/test_transport.py
 
 # What other programs make of our files.
 check_PROGRAMS += tests/upload/post_pyroscope tests/upload/write_pprof
