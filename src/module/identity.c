@@ -1,5 +1,5 @@
 /*
- * identity.c - hand the command line over as plain texts.
+ * identity.c - sys.orig_argv and sys.argv as plain C texts, for process_identity.c to read.
  */
 #include <config.h>
 
@@ -11,51 +11,46 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A command line longer than this is told by its beginning. */
-enum { WORDS_MAX = 64 };
-
-struct words {
-	PyObject *bytes[WORDS_MAX];	/* own the texts */
-	const char *texts[WORDS_MAX];
-	size_t n;
-};
-
-static void read_words(struct words *words, const char *list_name)
+/* A list of sys as bytes objects: a new tuple, or NULL without an exception. */
+static PyObject *arguments_of(const char *name)
 {
-	PyObject *list = PySys_GetObject(list_name);	/* borrowed */
+	PyObject *list = PySys_GetObject(name);		/* borrowed */
 	Py_ssize_t n = list && PyList_Check(list) ? PyList_Size(list) : 0;
-	words->n = 0;
-	for (Py_ssize_t i = 0; i < n && words->n < WORDS_MAX; i++) {
-		PyObject *item = PyList_GetItem(list, i);
+	PyObject *tuple = PyTuple_New(n);
+	for (Py_ssize_t i = 0; tuple && i < n; i++) {
+		PyObject *item = PyList_GetItem(list, i);	/* borrowed; NULL: it became shorter */
 		PyObject *bytes = item && PyUnicode_Check(item) ? PyUnicode_EncodeFSDefault(item) : NULL;
-		if (!bytes)
-			break;
-		words->bytes[words->n] = bytes;
-		words->texts[words->n++] = PyBytes_AsString(bytes);
+		if (!bytes || PyTuple_SetItem(tuple, i, bytes)) {
+			Py_DECREF(tuple);
+			tuple = NULL;
+		}
 	}
 	PyErr_Clear();
+	return tuple;
 }
 
-static void free_words(struct words *words)
+static const char *text_at(PyObject *tuple, Py_ssize_t i)
 {
-	for (size_t i = 0; i < words->n; i++)
-		Py_DECREF(words->bytes[i]);
+	return tuple && i < PyTuple_Size(tuple) ? PyBytes_AsString(PyTuple_GetItem(tuple, i)) : "";
 }
 
-/* "3.11.7" of "3.11.7 (main, ...) [GCC ...]" */
-static void read_version(struct process_identity *identity)
+/* "3.11.7" of "3.11.7 (main, ...) [GCC ...]". */
+static void copy_version(char version[32])
 {
-	const char *version = Py_GetVersion();
-	snprintf(identity->python_version, sizeof(identity->python_version), "%.*s", (int)strcspn(version, " "), version);
+	const char *text = Py_GetVersion();
+	snprintf(version, 32, "%.*s", (int)strcspn(text, " "), text);
 }
 
-void identity_read(struct process_identity *identity)
+void identity_gather(struct process_identity *identity)
 {
-	struct words original, arguments;
-	read_words(&original, "orig_argv");
-	read_words(&arguments, "argv");
-	process_identity_read(identity, original.texts, original.n, arguments.n ? arguments.texts[0] : "", getenv);
-	read_version(identity);
-	free_words(&original);
-	free_words(&arguments);
+	PyObject *original = arguments_of("orig_argv"), *current = arguments_of("argv");
+	size_t n = original ? (size_t)PyTuple_Size(original) : 0;
+	const char **words = calloc(n + 1, sizeof(*words));
+	for (size_t i = 0; words && i < n; i++)
+		words[i] = text_at(original, (Py_ssize_t)i);
+	process_identity_read(identity, words, words ? n : 0, text_at(current, 0), getenv);
+	copy_version(identity->python_version);
+	free(words);
+	Py_XDECREF(original);
+	Py_XDECREF(current);
 }

@@ -1,12 +1,12 @@
 /*
- * identity.h - the process as its interpreter knows it: sys.orig_argv, sys.argv, the version.
+ * identity.h - who the process is, as the interpreter knows it.
  */
 #ifndef SNECK_MODULE_IDENTITY_H
 #define SNECK_MODULE_IDENTITY_H
 
 #include "upload/process_identity.h"
 
-/* With the GIL.  Never fails, knows less instead; leaves no exception. */
-void identity_read(struct process_identity *identity);
+/* With the GIL, at the start: later the program may have changed its arguments.  Imports nothing, raises nothing. */
+void identity_gather(struct process_identity *identity);
 
 #endif

@@ -107,7 +107,7 @@ static int make_sink(const struct options *options, char reason[REASON_MAX])
 	static struct process_identity identity;	/* kilobytes; one start at a time */
 	char program[PROGRAM_NAME_MAX];
 	program_name(program);
-	identity_read(&identity);
+	identity_gather(&identity);
 	sink_choose(options, &choice);
 	if (*choice.problem)
 		log_once("sink-choice", "%s", choice.problem);
