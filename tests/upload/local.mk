@@ -7,7 +7,8 @@ EXTRA_DIST += \
 	tests/upload/multipart.py \
 	tests/upload/rules.py \
 	tests/upload/test_datadog.py \
-	tests/upload/test_intake.py
+	tests/upload/test_intake.py \
+	tests/upload/test_transport.py
 
 # What other programs make of our files.
 check_PROGRAMS += tests/upload/post_pyroscope tests/upload/write_pprof
