@@ -5,10 +5,21 @@ EXTRA_DIST += \
 	tests/upload/certificates.py \
 	tests/upload/intake.py \
 	tests/upload/multipart.py \
+	tests/upload/program.py \
+	tests/upload/requirements.txt \
 	tests/upload/rules.py \
 	tests/upload/test_datadog.py \
+	tests/upload/test_failing.py \
 	tests/upload/test_intake.py \
-	tests/upload/test_transport.py
+	tests/upload/test_smoke.py \
+	tests/upload/test_strangers.py \
+	tests/upload/test_transport.py \
+	tests/upload/test_ways.py
+
+agents-venv: tests/upload/requirements.txt
+	$(AM_V_GEN)$(PYTHON) -m venv venv-agents && \
+	venv-agents/bin/python -m pip install --quiet --disable-pip-version-check -r $(srcdir)/tests/upload/requirements.txt
+.PHONY: agents-venv
 
 # What other programs make of our files.
 check_PROGRAMS += tests/upload/post_pyroscope tests/upload/write_pprof
