@@ -1,4 +1,5 @@
 """What a Datadog upload says: whose it is, in which process, and where it came from."""
+# Interpreters: two
 
 import json
 import os

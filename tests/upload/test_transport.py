@@ -1,4 +1,5 @@
 """Variables alone make a program upload, to each kind of server; and whatever that does, the program is well."""
+# Interpreters: two
 
 import os
 import signal
