@@ -49,6 +49,8 @@ int delivery_judge(struct builder *builder, int error, const struct http_respons
 	builder_retry_after(builder, response->retry_after_ns);
 	if (error == ERR_INVALID)
 		return builder_failed(builder, error, "%s: a header has a control character", target);
+	if (error == ERR_CANCELLED)		/* the end: there will be no other try */
+		return builder_failed(builder, error, "%s: %s", target, response->error);
 	if (error)
 		return builder_failed(builder, ERR_AGAIN, "%s: %s", target, response->error);
 	if (response->status >= 200 && response->status <= 299)
