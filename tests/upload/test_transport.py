@@ -188,6 +188,7 @@ class Failures(Case):
                 told = json_of(ended)["upload"]
                 self.assertEqual((told["profiles_lost"], told["uploads"], told["waiting"]), (3, 0, 0))
 
+    @unittest.skipUnless(certificates.available(), "no openssl command")
     def test_a_key_that_is_told_back_is_not_told_on(self) -> None:
         with Intake(tls="good") as intake:
             intake.behave(Behaviour(403, body=f"no such key: {KEY}"))
