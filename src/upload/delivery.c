@@ -16,7 +16,7 @@ struct refusal {
 static const struct refusal refusals[] = {
 	{400, "it could not read the profile: see whether agent and sneck are up to date"},
 	{401, "it wants credentials, or others: check the key, token or user"},
-	{403, "the API key is wrong or of another site: check DD_API_KEY and DD_SITE"},
+	{403, "the key, token or user is wrong or of another site: check DD_API_KEY and DD_SITE, or the credentials"},
 	{404, "it takes no profiles there: check the URL; an agent must be 7.20 or later"},
 	{413, "the profile is too large for it: upload more often (DD_PROFILING_UPLOAD_INTERVAL)"},
 	{422, "it does not take this profile"},
