@@ -91,6 +91,14 @@ class Identity(Case):
         path = self.write("venv/bin/gunicorn", PROGRAM + "work(1)\n")
         self.assertEqual(self.upload(path, "-w", "2", "shop.wsgi:app").tags["service"], "shop.wsgi")
 
+    def test_status_tells_as_whom(self) -> None:
+        ran = self.run_python("-c", PROGRAM + "import json; work(1); print(json.dumps(sneck.status()['upload']))",
+                              DD_TAGS="service:tagged")
+        self.assertEqual(ran.stderr, "")
+        told = json.loads(ran.stdout)
+        upload, = self.intake.wait(1)
+        self.assertEqual((told["service"], told["runtime_id"]), ("tagged", upload.runtime_id))
+
     def test_code_has_no_name(self) -> None:
         self.assertEqual(self.upload("-c", PROGRAM + "work(1)").tags["service"], "unnamed-python-service")
 
