@@ -94,6 +94,10 @@ class Ended(NamedTuple):
     seconds: float                      # from the word to the end
     lived: float                        # and from its beginning
 
+    @property
+    def plain(self) -> tuple[int, str]:
+        return self.status, self.err
+
 
 class Program:
     """how: "auto" (import sneck.auto), "run" (sneck run), "bare" (nothing; it may say start)."""

@@ -50,7 +50,7 @@ class Refused(Case):
     """What another try would not mend is lost, said once with what to do, and counted."""
 
     def test_is_said_once_and_counted_and_the_next_one_arrives(self) -> None:
-        self.each([(400, "sneck"), (403, "API key"), (404, "7.20"), (413, "ften")], self.refused)
+        self.each([(400, "sneck"), (403, "DD_API_KEY"), (404, "7.20"), (413, "ften")], self.refused)
 
     def refused(self, case: tuple[int, str]) -> None:
         status, remedy = case

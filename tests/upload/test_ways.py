@@ -87,7 +87,7 @@ class Datadog(Case):
                 env = {"DD_TRACE_AGENT_URL": intake.url, variable: intake.ca}
                 with Program(env) as program:
                     program("use", 50)
-                    self.assertEqual(program.end()[::2], (0, ""))
+                    self.assertEqual(program.end().plain, (0, ""))
             uploads = intake.wait(2)
         self.assertEqual(([upload.transport for upload in uploads], intake.violations()), (["tls"] * 2, []))
 
@@ -111,7 +111,7 @@ class Datadog(Case):
             self.assertTrue(upload["target"].startswith(intake.url))
             program("stop")
             arrived, = intake.wait(1)
-            self.assertEqual((program.end()[::2], intake.violations()), ((0, ""), []))
+            self.assertEqual((program.end().plain, intake.violations()), ((0, ""), []))
         self.assertEqual((arrived.tags["service"], arrived.tags["a"]), ("shop", "b"))
 
     def test_by_sneck_run_and_by_a_signal(self) -> None:
@@ -130,7 +130,7 @@ class Datadog(Case):
                 program("use", 10)
                 time.sleep(0.1)
             program("use", 5)
-            self.assertEqual(program.end()[::2], (0, ""))
+            self.assertEqual(program.end().plain, (0, ""))
             uploads = sorted(intake.wait(2), key=lambda upload: upload.start_ns)
         self.assertEqual(intake.violations(), [])
         self.assertEqual(sum(upload.rows.of("counted").acquires for upload in uploads), 85)
@@ -143,7 +143,7 @@ class Datadog(Case):
             program("use", 10)
             child, status = program("fork", 33)
             program("use", 10)
-            self.assertEqual((status, program.end()[::2]), (0, (0, "")))
+            self.assertEqual((status, program.end().plain), (0, (0, "")))
             uploads = {upload.pid: upload for upload in intake.wait(2)}
         self.assertEqual((len(intake.uploads), intake.violations()), (2, []))
         self.assertEqual({pid: upload.rows.of("counted").acquires for pid, upload in uploads.items()},
@@ -167,7 +167,7 @@ class Pyroscope(Case):
     def all_of(self, intake: Intake, env: dict[str, str]) -> list[Upload]:
         with Program({"PYROSCOPE_APPLICATION_NAME": "shop", **env}) as program:
             program("use", 50)
-            self.assertEqual(program.end()[::2], (0, ""))
+            self.assertEqual(program.end().plain, (0, ""))
         uploads = intake.wait(1)
         self.assertEqual(intake.violations(), [])
         self.assertEqual({upload.application for upload in uploads}, {"shop"})
@@ -199,7 +199,7 @@ class Pyroscope(Case):
         with Intake() as intake, Program({"PYROSCOPE_SERVER_ADDRESS": intake.url, "SNECK_PROFILE_MAX_ROWS": "60000"}) as program:
             program("variety", 17000)
             program("flush")                # the intake reads them slowly, and an end does not wait for it
-            self.assertEqual(program.end()[::2], (0, ""))
+            self.assertEqual(program.end().plain, (0, ""))
             uploads = intake.wait(2)
         self.assertEqual(intake.violations(), [])
         self.assertEqual(sum(row.values.get("lock_acquire", 0) for upload in uploads for row in upload.rows), 17000)
@@ -238,7 +238,7 @@ class Choice(Case):
         with Program() as program:
             program("use", 50)
             self.assertEqual((program.upload["sink"], program.upload["why"]), ("file", "nothing names a server"))
-            self.assertEqual(program.end()[::2], (0, ""))
+            self.assertEqual(program.end().plain, (0, ""))
             path, = support.files(program.folder.name)
             self.assertTrue(pprof_oracle.read(path).samples)
 
