@@ -389,7 +389,7 @@ START_TEST(answers_tell_whether_to_try_again)
 	check_answer(503, OK, ERR_AGAIN, "answered 503");
 	check_answer(0, ERR_IO, ERR_AGAIN, "connection refused");
 	check_answer(0, ERR_TIMEOUT, ERR_AGAIN, "connection refused");
-	check_answer(0, ERR_CANCELLED, ERR_AGAIN, "connection refused");
+	check_answer(0, ERR_CANCELLED, ERR_CANCELLED, "connection refused");
 	check_answer(0, ERR_INVALID, ERR_INVALID, "control character");
 }
 END_TEST
