@@ -21,6 +21,7 @@
 #include "collector/lock_exclude.h"
 #include "collector/lock_name.h"
 #include "collector/lock_site.h"
+#include "collector/lock_stubs.h"
 #include "collector/lock_table.h"
 #include "collector/primitives.h"
 #include "collector/py_symbols.h"
@@ -150,6 +151,7 @@ void collector_status(struct status *status)
 	status_truth(status, "lock_sampling", lock_is_running());
 	status_text(status, "lock_refused", refusal);
 	status_text(status, "lock_look", lock_look_reason());
+	status_text(status, "far_hooks", lock_stubs_reason());
 	status_text(status, "slow_frames", frames_slow_reason());
 	status_number(status, "lock_classes", lock_class_last());
 	status_number(status, "lock_table_bytes", (int64_t)lock_table_bytes());

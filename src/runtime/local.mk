@@ -12,6 +12,7 @@ libsneck_runtime_la_SOURCES = \
 	src/runtime/lockrank.h \
 	src/runtime/log.c src/runtime/log.h \
 	src/runtime/mutex.c src/runtime/mutex.h \
+	src/runtime/near_map.c src/runtime/near_map.h \
 	src/runtime/options.c src/runtime/options.h src/runtime/options.def \
 	src/runtime/profile.c src/runtime/profile.h \
 	src/runtime/py_frames.c src/runtime/py_frames.h \

@@ -19,6 +19,7 @@ unit_tests = \
 	tests/unit/test_log \
 	tests/unit/test_multi_handle \
 	tests/unit/test_mutex \
+	tests/unit/test_near_map \
 	tests/unit/test_options \
 	tests/unit/test_outbox \
 	tests/unit/test_pprof \
