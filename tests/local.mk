@@ -22,6 +22,7 @@ EXTRA_DIST += \
 	tools/count-tests tools/enter-root tools/interpreters tools/pythons.py
 
 include $(srcdir)/tests/servers/local.mk
+include $(srcdir)/tests/stress/local.mk
 
 # The unit tests alone, and what takes long.
 check-unit: all
@@ -30,6 +31,7 @@ check-long: all
 	SNECK_STAGE='$(abs_top_builddir)/stage' $(PYTHON) $(srcdir)/tests/long/cpython_suite
 	SNECK_STAGE='$(abs_top_builddir)/stage' SNECK_LONG=1 $(PYTHON) $(srcdir)/tests/run_interpreters --only native
 	SNECK_STAGE='$(abs_top_builddir)/stage' SNECK_LONG=1 $(PYTHON) $(srcdir)/tests/run_interpreters --only failing
+	SNECK_STAGE='$(abs_top_builddir)/stage' SNECK_LONG=1 $(PYTHON) $(srcdir)/tests/run_interpreters --only production
 	SNECK_STAGE='$(abs_top_builddir)/stage' SNECK_LONG=1 \
 		SNECK_SERVERS_PYTHON='$(abs_top_builddir)/venv-servers/bin/python' $(srcdir)/tests/servers/run || [ $$? = 77 ]
 .PHONY: check-unit check-long
