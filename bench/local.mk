@@ -13,7 +13,8 @@ EXTRA_DIST += \
 	bench/lock_profiler_stress/plot.py \
 	bench/lock_profiler_stress/run.py \
 	bench/lock_profiler_stress/scenario.py \
-	bench/requirements.txt
+	bench/requirements.txt \
+	tests/python/test_bench.py
 bench_python = SNECK_STAGE='$(abs_top_builddir)/stage' venv-bench/bin/python
 bench-venv: bench/requirements.txt
 	$(AM_V_GEN)$(PYTHON) -m venv venv-bench && \
