@@ -17,6 +17,7 @@
 #include <Python.h>
 
 #include "collector/holds.h"
+#include "collector/interpreter_end.h"
 #include "collector/lock_hooks.h"
 #include "collector/lock_look.h"
 #include "collector/lock_sample.h"
@@ -32,7 +33,8 @@ enum { TYPES_MAX = 64, KINDS = 2 };	/* Lock and RLock in each of 32 interpreters
 
 /* A type of lock, in one interpreter. */
 struct watched_type {
-	PyTypeObject *type;	/* kept alive for good: stop() writes to it */
+	PyTypeObject *type;	/* kept alive until its interpreter ends: stop() writes to it */
+	int64_t interpreter;
 	enum lock_kind kind;
 	struct place new, dealloc;
 };
@@ -77,17 +79,45 @@ static void note_death(PyObject *lock)
 		holds_drop(lock);
 }
 
+/* The type this thread saw allocated last, and how many interpreters had been let go then. */
+static __thread SNECK_TLS struct {
+	PyTypeObject *type;
+	unsigned forgotten;
+} allocated;
+
+static unsigned n_forgotten;	/* types of ended interpreters, whose addresses may come again */
+
+/*
+ * _thread's functions are shared by all interpreters, a type's slots are not: a lock made in an
+ * interpreter not yet met would be noted here, and its death not be seen.
+ */
+static void note_allocation(PyObject *lock)
+{
+	unsigned forgotten = __atomic_load_n(&n_forgotten, __ATOMIC_RELAXED);
+	if (!lock || !lock_sampler.is_running)
+		return;
+	if (allocated.type != Py_TYPE(lock) || allocated.forgotten != forgotten) {
+		if (!lock_type_is_watched(Py_TYPE(lock), LOCK_KIND_LOCK)) {
+			stats_count(STAT_locks_unlisted);
+			return;
+		}
+		allocated.type = Py_TYPE(lock);
+		allocated.forgotten = forgotten;
+	}
+	note_creation(lock, LOCK_KIND_LOCK);
+}
+
 static PyObject *allocate_lock_hook(PyObject *module, PyObject *unused)
 {
 	PyObject *lock = ((PyCFunction)allocate_lock.original)(module, unused);
-	note_creation(lock, LOCK_KIND_LOCK);
+	note_allocation(lock);
 	return lock;
 }
 
 static PyObject *allocate_hook(PyObject *module, PyObject *unused)
 {
 	PyObject *lock = ((PyCFunction)allocate.original)(module, unused);
-	note_creation(lock, LOCK_KIND_LOCK);
+	note_allocation(lock);
 	return lock;
 }
 
@@ -148,7 +178,7 @@ static PyObject *(*const makers[KINDS])(void) = {make_lock, make_rlock};
  */
 static int prove_type(PyTypeObject *type, enum lock_kind kind, struct watched_type *watched, const char **reason)
 {
-	*watched = (struct watched_type){.type = type, .kind = kind};
+	*watched = (struct watched_type){.type = type, .kind = kind, .interpreter = interpreter_id()};
 	int error = place_of_slot(type, Py_tp_new, &watched->new, reason);
 	if (error == ERR_LAYOUT)
 		return error;
@@ -206,10 +236,32 @@ static bool watches_base(PyTypeObject *type, enum lock_kind kind)
 
 bool lock_type_is_watched(PyTypeObject *type, enum lock_kind kind)
 {
+	interpreter_end_watch();
 	mutex_lock(&types_lock);
 	bool is_watched = watches_base(type, kind);
 	mutex_unlock(&types_lock);
 	return is_watched;
+}
+
+static PyTypeObject *take_back_type(int64_t interpreter)
+{
+	PyTypeObject *type = NULL;
+	mutex_lock(&types_lock);
+	for (size_t i = 0; i < n_types && !type; i++)
+		if (types[i].interpreter == interpreter) {
+			type = types[i].type;
+			types[i] = types[--n_types];
+		}
+	mutex_unlock(&types_lock);
+	return type;
+}
+
+/* Its slots stay redirected: locks that are still to die are struck from the table so. */
+void lock_forget_interpreter(int64_t interpreter)
+{
+	__atomic_add_fetch(&n_forgotten, 1, __ATOMIC_RELAXED);
+	for (PyTypeObject *type; (type = take_back_type(interpreter)) != NULL;)
+		Py_DecRef((PyObject *)type);
 }
 
 /* ---- start and stop -------------------------------------------------------------------- */
@@ -293,6 +345,17 @@ static int prove_all(const char **reason)
 	lock_look_prove(make_lock, make_rlock, &look_reason);
 	is_proved = true;
 	return OK;
+}
+
+/* A later start may come from another interpreter than the first, or the first may be gone. */
+static void watch_own_types(void)
+{
+	for (size_t kind = 0; kind < KINDS; kind++) {
+		PyObject *lock = makers[kind]();
+		if (lock)
+			lock_type_is_watched(Py_TYPE(lock), (enum lock_kind)kind);
+		Py_XDECREF(lock);
+	}
 }
 
 static void redirect_method(struct lock_method *method)
@@ -403,6 +466,7 @@ int lock_start(const struct options *options, const char **reason)
 	int error = prove_all(reason);
 	if (error)
 		return error;
+	watch_own_types();
 	struct sampling sampling = sampling_of(options);
 	lock_table_clear();
 	holds_clear();
