@@ -6,7 +6,7 @@ first of them is asked for: the command line can then say what is wrong with it.
 """
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from sneck._sneck import flush, lock_stats, start, status, stop
+    from sneck._sneck import flush, lock_stats, options, read_profile, sample_types, start, status, stop
 else:
 
     def __getattr__(name):
@@ -22,7 +22,7 @@ else:
         return found
 
 
-__all__ = ["flush", "lock_stats", "start", "status", "stop"]
+__all__ = ["flush", "lock_stats", "options", "read_profile", "sample_types", "start", "status", "stop"]
 
 
 def __dir__() -> list[str]:

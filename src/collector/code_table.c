@@ -7,8 +7,9 @@
  *
  * A stack seen before is answered by the sites alone: one probe a frame under one lock.
  *
- * Locking: table.lock (LOCK_RANK_CODES) guards everything here.  Of Python's only Py_IncRef() is
- *          called under it: names and lines are read before, references dropped after.
+ * Locking: table.lock (LOCK_RANK_CODES) guards everything here.  Of Python's only Py_IncRef() and
+ *          Py_AddPendingCall() are called under it, which wait for no GIL: names and lines are read before,
+ *          references dropped after.
  * Fork:    prepare takes the lock; the child keeps the table, whose code objects it has too.
  *
  * Hot path: recall().
@@ -324,7 +325,11 @@ static int trim_pending(void *unused)
 
 int code_table_schedule_trim(void)
 {
-	return Py_AddPendingCall(trim_pending, NULL) == 0 ? OK : ERR_LIMIT;
+	/* its queue has a lock of Python's own: a fork in C must not catch us holding that one */
+	mutex_lock(&table.lock);
+	int refused = Py_AddPendingCall(trim_pending, NULL);
+	mutex_unlock(&table.lock);
+	return refused ? ERR_LIMIT : OK;
 }
 
 struct code_table_stats code_table_stats(void)

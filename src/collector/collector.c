@@ -176,7 +176,9 @@ void collector_prefork(void)
 {
 	threads_prefork();
 	lock_site_prefork();
+	lock_prefork();
 	lock_class_prefork();
+	lock_table_prefork();
 	holds_prefork();
 	code_table_prefork();
 	pushed_prefork();
@@ -189,7 +191,9 @@ void collector_postfork_parent(void)
 	pushed_postfork_parent();
 	code_table_postfork_parent();
 	holds_postfork_parent();
+	lock_table_postfork_parent();
 	lock_class_postfork_parent();
+	lock_postfork_parent();
 	lock_site_postfork_parent();
 	threads_postfork_parent();
 }
@@ -200,9 +204,10 @@ void collector_postfork_child(void)
 	pushed_postfork_child();
 	code_table_postfork_child();
 	holds_postfork_child();
-	lock_class_postfork_child();
-	lock_site_postfork_child();
 	lock_table_postfork_child();
+	lock_class_postfork_child();
 	lock_postfork_child();
+	lock_site_postfork_child();
 	threads_postfork_child();
+	frames_postfork_child();
 }

@@ -1,8 +1,8 @@
 /*
  * frames.c - choose how stacks are walked.
  *
- * Locking: a flag lets one caller in; the others see empty stacks until it is done.
- * Fork:    the child keeps the choice.
+ * Locking: one caller is let in; the others see empty stacks until it is done.
+ * Fork:    the child keeps the choice.  One that was under way is nobody's there: it begins anew.
  */
 #include <config.h>
 
@@ -15,7 +15,9 @@
 #include "collector/py_symbols.h"
 #include "runtime/error.h"
 
-static atomic_flag begun = ATOMIC_FLAG_INIT;
+enum { NOT_BEGUN, UNDER_WAY, DONE };
+
+static _Atomic int progress = NOT_BEGUN;
 static const char *slow_reason;
 
 static const char *find_and_prove(struct py_offsets *offsets)
@@ -28,7 +30,8 @@ static const char *find_and_prove(struct py_offsets *offsets)
 
 void frames_init(void)
 {
-	if (atomic_flag_test_and_set(&begun))
+	int expected = NOT_BEGUN;
+	if (!atomic_compare_exchange_strong(&progress, &expected, UNDER_WAY))
 		return;
 	py_symbols_init();
 	struct py_offsets offsets;
@@ -37,6 +40,13 @@ void frames_init(void)
 		py_frames_use_walker(frame_objects_walk);
 	else
 		py_frames_use_offsets(&offsets);
+	progress = DONE;
+}
+
+void frames_postfork_child(void)
+{
+	if (progress == UNDER_WAY)
+		progress = NOT_BEGUN;
 }
 
 const char *frames_slow_reason(void)

@@ -14,6 +14,8 @@
  */
 void frames_init(void);
 
+void frames_postfork_child(void);
+
 /* Why stacks are walked the slow way, static; NULL when they are walked by offsets. */
 const char *frames_slow_reason(void);
 

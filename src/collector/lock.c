@@ -7,8 +7,9 @@
  * state.  Stop writes the original pointers back.  Nothing else need be told: the interpreter
  * reads these pointers at each call, but for code that its JIT has compiled (see below).
  *
- * Locking: types_lock (LOCK_RANK_CLASSES) guards the list of watched types; interpreters
+ * Locking: types_lock (LOCK_RANK_TYPES) guards the list of watched types; interpreters
  *          with a GIL of their own may meet there.
+ * Fork:    prefork takes the lock; the child goes on sampling.
  */
 #include <config.h>
 
@@ -39,7 +40,7 @@ struct watched_type {
 	struct place new, dealloc;
 };
 
-static struct mutex types_lock = MUTEX_INITIALIZER(LOCK_RANK_CLASSES);
+static struct mutex types_lock = MUTEX_INITIALIZER(LOCK_RANK_TYPES);
 static struct watched_type types[TYPES_MAX];
 static size_t n_types;
 static struct place allocate_lock, allocate;	/* _thread's functions; the second an old alias */
@@ -488,6 +489,16 @@ void lock_stop(void)
 	__atomic_store_n(&lock_sampler.is_running, false, __ATOMIC_RELEASE);
 	holds_clear();
 	lock_table_clear();
+}
+
+void lock_prefork(void)
+{
+	mutex_lock(&types_lock);
+}
+
+void lock_postfork_parent(void)
+{
+	mutex_unlock(&types_lock);
 }
 
 void lock_postfork_child(void)

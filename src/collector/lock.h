@@ -25,7 +25,8 @@ const char *lock_look_reason(void);
 /* Let go of the types of this interpreter, at its end, with its GIL. */
 void lock_forget_interpreter(int64_t interpreter);
 
-/* In a forked child. */
+void lock_prefork(void);
+void lock_postfork_parent(void);
 void lock_postfork_child(void);
 
 #endif

@@ -16,7 +16,8 @@
  *     new level          all                  levels are appended, under the mutex, and
  *                                             published by n_levels (release)
  *
- * Locking: grow_lock (LOCK_RANK_CLASSES) guards adding a level.
+ * Locking: grow_lock (LOCK_RANK_TABLE) guards adding a level.
+ * Fork:    prefork takes the lock; the child keeps the table, its locks have their addresses.
  */
 #include <config.h>
 
@@ -45,7 +46,7 @@ static struct level {
 	unsigned bits;
 } levels[LEVELS_MAX];
 static unsigned n_levels;
-static struct mutex grow_lock = MUTEX_INITIALIZER(LOCK_RANK_CLASSES);
+static struct mutex grow_lock = MUTEX_INITIALIZER(LOCK_RANK_TABLE);
 
 /* 0 if the address does not fit a slot. */
 static uint64_t slot_key(const void *lock)
@@ -149,6 +150,16 @@ size_t lock_table_bytes(void)
 	for (unsigned i = 0; i < __atomic_load_n(&n_levels, __ATOMIC_ACQUIRE); i++)
 		bytes += sizeof(struct bucket) << levels[i].bits;
 	return bytes;
+}
+
+void lock_table_prefork(void)
+{
+	mutex_lock(&grow_lock);
+}
+
+void lock_table_postfork_parent(void)
+{
+	mutex_unlock(&grow_lock);
 }
 
 void lock_table_postfork_child(void)

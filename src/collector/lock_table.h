@@ -26,7 +26,8 @@ void lock_table_clear(void);
 
 size_t lock_table_bytes(void);
 
-/* In a forked child.  Nothing is prepared: a level that was being added is not there yet. */
+void lock_table_prefork(void);
+void lock_table_postfork_parent(void);
 void lock_table_postfork_child(void);
 
 #endif

@@ -86,9 +86,7 @@ PyObject *api_stop_at_exit(PyObject *module, PyObject *unused)
 PyObject *api_after_fork_in_child(PyObject *module, PyObject *unused)
 {
 	(void)module, (void)unused;
-	struct options options;
-	if (control_options(&options))
-		uploading_resume();
+	control_resume();
 	Py_RETURN_NONE;
 }
 

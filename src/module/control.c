@@ -89,6 +89,7 @@ static void end_stopped(const char *reason)
 
 static int start_parts(const struct options *options, char reason[REASON_MAX])
 {
+	collector_stop();	/* what a fork in the middle of a start left running here */
 	log_set_quiet(options->quiet);
 	int error = forks_init();
 	if (!error)
@@ -165,6 +166,15 @@ void control_refusal(char reason[REASON_MAX])
 	mutex_lock(&control_lock);
 	snprintf(reason, REASON_MAX, "%s", refusal);
 	mutex_unlock(&control_lock);
+}
+
+void control_resume(void)
+{
+	mutex_lock(&control_lock);
+	bool is_running = state == RUNNING;
+	mutex_unlock(&control_lock);
+	if (is_running)
+		uploading_resume();
 }
 
 /* ---- fork ---------------------------------------------------------------------------------- */

@@ -34,6 +34,9 @@ bool control_options_in_force(struct options *options);
 /* Why the last start was refused: "" if it was not. */
 void control_refusal(char reason[REASON_MAX]);
 
+/* In a forked child: bring the uploader's thread back, if it runs.  Any thread, with or without the GIL. */
+void control_resume(void);
+
 /* For the table of a fork; LOCK_RANK_CONTROL. */
 void control_prefork(void);
 void control_postfork_parent(void);

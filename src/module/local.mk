@@ -10,6 +10,7 @@ _sneck_la_SOURCES = \
 	src/module/control.c src/module/control.h \
 	src/module/convert.c src/module/convert.h \
 	src/module/forks.c src/module/forks.h \
+	src/module/identity.c src/module/identity.h \
 	src/module/program_name.c src/module/program_name.h \
 	src/module/uploading.c src/module/uploading.h \
 	src/module/debug_stack.c src/module/debug_stack.h \

@@ -12,6 +12,8 @@
 static const struct fork_module *modules;
 static size_t n_modules;
 static unsigned generation;
+static void (*resume)(void);
+_Atomic bool fork_is_new;
 
 static void prepare(void)
 {
@@ -30,6 +32,7 @@ static void parent(void)
 static void child(void)
 {
 	generation++;
+	fork_is_new = true;
 	for (size_t i = n_modules; i-- > 0;)
 		if (modules[i].postfork_child)
 			modules[i].postfork_child();
@@ -42,6 +45,17 @@ int fork_init(const struct fork_module *table, size_t n)
 	modules = table;
 	n_modules = n;
 	return pthread_atfork(prepare, parent, child) ? ERR_NOMEM : OK;
+}
+
+void fork_on_first_sample(void (*given)(void))
+{
+	resume = given;
+}
+
+void fork_resume(void)
+{
+	if (atomic_exchange(&fork_is_new, false) && resume)
+		resume();
 }
 
 unsigned fork_generation(void)

@@ -12,6 +12,8 @@
 #ifndef SNECK_RUNTIME_FORK_H
 #define SNECK_RUNTIME_FORK_H
 
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 struct fork_module {
@@ -24,7 +26,26 @@ struct fork_module {
 /* Keeps the table.  OK, or ERR_NOMEM.  A second call changes nothing. */
 int fork_init(const struct fork_module *modules, size_t n);
 
+/*
+ * Who brings the child's threads back where nothing else does: a server that forks in C may tell
+ * Python nothing.  Kept; called in the child at its first sample, once, without a lock of ours.
+ */
+void fork_on_first_sample(void (*resume)(void));
+
+/* At each sample: calls it, if this is the first one since a fork. */
+static inline void fork_sampled(void);
+
 /* How many forks lie between the first process and this one. */
 unsigned fork_generation(void);
+
+/* Implementation. */
+extern _Atomic bool fork_is_new __attribute__((visibility("hidden")));
+void fork_resume(void);
+
+static inline void fork_sampled(void)
+{
+	if (__builtin_expect(atomic_load_explicit(&fork_is_new, memory_order_relaxed), 0))
+		fork_resume();
+}
 
 #endif

@@ -157,7 +157,7 @@ static void forget_rows(struct sample_tables *tables)
 	memset(tables->index, 0, sizeof(tables->index));
 }
 
-static struct sample_tables *detach(struct sample_cache *cache)
+struct sample_tables *sample_cache_detach(struct sample_cache *cache)
 {
 	mutex_lock(&cache->lock);
 	struct sample_tables *tables = cache->tables;
@@ -172,8 +172,10 @@ static struct sample_tables *detach(struct sample_cache *cache)
 	return tables;
 }
 
-static void give_back(struct sample_cache *cache, struct sample_tables *tables)
+void sample_cache_give_back(struct sample_cache *cache, struct sample_tables *tables)
 {
+	if (!tables)
+		return;
 	forget_rows(tables);
 	mutex_lock(&cache->lock);
 	if (!cache->spare) {
@@ -194,15 +196,24 @@ static void hand_over(const struct sample_tables *tables, const struct row *row,
 		row->values);
 }
 
-void sample_cache_drain(struct sample_cache *cache, const struct label_set *more_labels, sample_consumer consume)
+void sample_tables_hand_over(const struct sample_tables *tables, const struct label_set *more_labels,
+			     sample_consumer consume)
 {
-	struct sample_tables *tables = detach(cache);
-	if (!tables)
-		return;
-	for (size_t i = 0; i < tables->n_rows; i++)
+	for (size_t i = 0; tables && i < tables->n_rows; i++)
 		if (!is_empty(tables->rows[i].values))	/* else found, its operation still under way */
 			hand_over(tables, &tables->rows[i], more_labels, consume);
-	give_back(cache, tables);
+}
+
+void sample_tables_free(struct sample_tables *tables)
+{
+	free(tables);
+}
+
+void sample_cache_drain(struct sample_cache *cache, const struct label_set *more_labels, sample_consumer consume)
+{
+	struct sample_tables *tables = sample_cache_detach(cache);
+	sample_tables_hand_over(tables, more_labels, consume);
+	sample_cache_give_back(cache, tables);
 }
 
 void sample_cache_postfork_child(struct sample_cache *cache)

@@ -66,6 +66,17 @@ bool sample_cache_add(struct sample_cache *cache, struct sample_row row, const d
  */
 void sample_cache_drain(struct sample_cache *cache, const struct label_set *more_labels, sample_consumer consume);
 
+/*
+ * The same in three steps, of which the second, the long one, needs the cache no more: take
+ * its rows (NULL: none), hand them over, and give the tables back, or free them where the
+ * cache has gone meanwhile.
+ */
+struct sample_tables *sample_cache_detach(struct sample_cache *cache);
+void sample_tables_hand_over(const struct sample_tables *tables, const struct label_set *more_labels,
+			     sample_consumer consume);
+void sample_cache_give_back(struct sample_cache *cache, struct sample_tables *tables);
+void sample_tables_free(struct sample_tables *tables);
+
 /* In a forked child: what the cache holds is the parent's to report. */
 void sample_cache_postfork_child(struct sample_cache *cache);
 

@@ -2,12 +2,16 @@
  * threads.c - a list of the threads that have taken a sample.
  *
  * A thread enters at its first sampled operation and leaves when it ends, through a
- * pthread key's destructor: without the GIL, handing over what it still had.
+ * pthread key's destructor: without the GIL, handing over what it still had.  Meanwhile it
+ * stands in a list of those that end, and a drain of all waits for them: Python's join() has
+ * returned by then, and who stops the profiler next wants those samples too.
  *
- * Locking: threads_lock (LOCK_RANK_THREADS) guards the list.  It is held while a thread is
- *          drained, so that none ends meanwhile.
+ * Locking: threads_lock (LOCK_RANK_THREADS) guards the lists.  A drain of all holds it to take
+ *          one thread's samples, never while it hands them over: a fork, a thread that
+ *          begins and one that ends do not wait for the profile.
  * Fork:    the child's list is its one thread.  What siblings owned may have been caught in
- *          the middle of a change, so it is neither read nor freed: leaked, on purpose.
+ *          the middle of a change, so it is neither read nor freed: leaked, on purpose.  So
+ *          is what a drain was handing over: the parent goes on with it.
  */
 #include <config.h>
 
@@ -26,51 +30,70 @@ __thread struct thread_hot thread_hot SNECK_TLS = {.countdown = 1};
 static __thread struct thread *self SNECK_TLS;
 
 static struct mutex threads_lock = MUTEX_INITIALIZER(LOCK_RANK_THREADS);
-static struct thread *threads;
+static struct thread *threads, *ending;
+static pthread_cond_t has_ended = PTHREAD_COND_INITIALIZER;
 static pthread_key_t exit_key;
 static sample_consumer consumer;
 static unsigned period = 1;
+static uint64_t last_drain;	/* of all; each has a number, and each thread that of the last to come by */
 
-static void list_add(struct thread *thread)
+static void list_add(struct thread **list, struct thread *thread)
 {
-	thread->next = threads;
+	thread->next = *list;
 	thread->previous = NULL;
-	if (threads)
-		threads->previous = thread;
-	threads = thread;
+	thread->drain = last_drain;
+	if (thread->next)
+		thread->next->previous = thread;
+	*list = thread;
 }
 
-static void list_remove(struct thread *thread)
+static void list_remove(struct thread **list, struct thread *thread)
 {
-	*(thread->previous ? &thread->previous->next : &threads) = thread->next;
+	*(thread->previous ? &thread->previous->next : list) = thread->next;
 	if (thread->next)
 		thread->next->previous = thread->previous;
 }
 
-void thread_drain(struct thread *thread)
+/* Who it is, as its samples tell; a copy, for the thread may end. */
+struct identity {
+	char name[sizeof(((struct thread *)0)->name)];
+	struct label_set labels;
+};
+
+static void identify(struct thread *thread, struct identity *who)
 {
-	char name[sizeof(thread->name)];
 	mutex_lock(&thread->cache.lock);
-	memcpy(name, thread->name, sizeof(name));
+	memcpy(who->name, thread->name, sizeof(who->name));
 	mutex_unlock(&thread->cache.lock);
-	const struct label_set who = {
+	who->labels = (struct label_set){
 		.n = 3,
 		.labels = {
 			{.key = LABEL_THREAD_ID, .number = (int64_t)thread->ident},
 			{.key = LABEL_THREAD_NATIVE_ID, .number = thread->native_id},
-			{.key = LABEL_THREAD_NAME, .string = name},
+			{.key = LABEL_THREAD_NAME, .string = who->name},
 		},
 	};
+}
+
+void thread_drain(struct thread *thread)
+{
+	struct identity who;
+	identify(thread, &who);
 	if (consumer)
-		sample_cache_drain(&thread->cache, &who, consumer);
+		sample_cache_drain(&thread->cache, &who.labels, consumer);
 }
 
 static void on_thread_exit(void *value)
 {
 	struct thread *thread = value;
+	mutex_lock(&threads_lock);
+	list_remove(&threads, thread);
+	list_add(&ending, thread);
+	mutex_unlock(&threads_lock);
 	thread_drain(thread);
 	mutex_lock(&threads_lock);
-	list_remove(thread);
+	list_remove(&ending, thread);
+	pthread_cond_broadcast(&has_ended);
 	mutex_unlock(&threads_lock);
 	self = NULL;
 	thread_hot = (struct thread_hot){.countdown = 1};
@@ -93,6 +116,11 @@ void threads_set_consumer(sample_consumer consume)
 	consumer = consume;
 }
 
+static void seed(struct thread *thread)
+{
+	rng_seed(&thread->rng, (uint64_t)clock_now_ns() ^ thread->ident << 16 ^ (uint64_t)thread->native_id << 40);
+}
+
 static struct thread *thread_new(void)
 {
 	struct thread *thread = calloc(1, sizeof(*thread));
@@ -103,7 +131,7 @@ static struct thread *thread_new(void)
 	thread->ident = (uintptr_t)pthread_self();
 	thread->native_id = syscall(SYS_gettid);
 	thread->thinning = 1;
-	rng_seed(&thread->rng, (uint64_t)clock_now_ns() ^ thread->ident << 16 ^ (uint64_t)thread->native_id << 40);
+	seed(thread);
 	if (pthread_setspecific(exit_key, thread)) {
 		free(thread);
 		return NULL;
@@ -115,7 +143,7 @@ struct thread *thread_self(void)
 {
 	if (self)
 		return self;
-	/* the caller has the GIL and must not wait for a drain of all threads */
+	/* the caller has the GIL and waits for nobody */
 	if (!mutex_trylock(&threads_lock))
 		return NULL;
 	struct thread *thread = thread_new();
@@ -123,19 +151,80 @@ struct thread *thread_self(void)
 		mutex_unlock(&threads_lock);
 		return NULL;
 	}
-	list_add(thread);
+	list_add(&threads, thread);
 	mutex_unlock(&threads_lock);
 	thread_hot.ident = thread->ident;
 	return self = thread;
 }
 
-void threads_drain(void)
+/* A thread that this drain has not yet come by, with its samples in *tables.  NULL: no more. */
+static struct thread *take_samples(uint64_t drain, struct identity *who, struct sample_tables **tables)
 {
 	mutex_lock(&threads_lock);
-	for (struct thread *thread = threads; thread; thread = thread->next)
-		thread_drain(thread);
+	struct thread *thread = threads;
+	while (thread && thread->drain >= drain)
+		thread = thread->next;
+	if (thread) {
+		thread->drain = drain;
+		identify(thread, who);
+		*tables = sample_cache_detach(&thread->cache);
+	}
+	mutex_unlock(&threads_lock);
+	return thread;
+}
+
+/* The thread may have ended, and another may have its address: that one can use the tables as well. */
+static void give_back(const struct thread *to, struct sample_tables *tables)
+{
+	mutex_lock(&threads_lock);
+	struct thread *thread = threads;
+	while (thread && thread != to)
+		thread = thread->next;
+	if (thread)
+		sample_cache_give_back(&thread->cache, tables);
+	mutex_unlock(&threads_lock);
+	if (!thread)
+		sample_tables_free(tables);
+}
+
+static uint64_t begin_drain(void)
+{
+	mutex_lock(&threads_lock);
+	uint64_t drain = ++last_drain;
 	period++;
 	mutex_unlock(&threads_lock);
+	return drain;
+}
+
+static bool any_ends_since_before(uint64_t drain)
+{
+	const struct thread *thread = ending;
+	while (thread && thread->drain >= drain)
+		thread = thread->next;
+	return thread;
+}
+
+/* Not for those that begin to end later: where threads come and go, there are always some. */
+static void wait_for_ending(uint64_t drain)
+{
+	mutex_lock(&threads_lock);
+	while (any_ends_since_before(drain))
+		pthread_cond_wait(&has_ended, &threads_lock.pthread);
+	mutex_unlock(&threads_lock);
+}
+
+void threads_drain(void)
+{
+	uint64_t drain = begin_drain();
+	struct sample_tables *tables;
+	struct identity who;
+	for (struct thread *thread; consumer && (thread = take_samples(drain, &who, &tables));) {
+		if (!tables)
+			continue;
+		sample_tables_hand_over(tables, &who.labels, consumer);
+		give_back(thread, tables);
+	}
+	wait_for_ending(drain);
 }
 
 unsigned threads_period(void)
@@ -161,6 +250,16 @@ size_t threads_count(void)
 	return n;
 }
 
+/* Its own numbers, so that a server's children do not all sample the same operations; a name looked up again. */
+static void become_another(struct thread *thread)
+{
+	thread->native_id = syscall(SYS_gettid);
+	seed(thread);
+	thread->sampling_generation = 0;
+	thread->hot->countdown = 1;
+	thread->name_period = thread->name_misses = 0;
+}
+
 void threads_prefork(void)
 {
 	mutex_lock(&threads_lock);
@@ -174,10 +273,11 @@ void threads_postfork_parent(void)
 void threads_postfork_child(void)
 {
 	mutex_postfork_child(&threads_lock);
-	threads = NULL;
+	threads = ending = NULL;
+	pthread_cond_init(&has_ended, NULL);	/* its waiters are the parent's */
 	if (!self)
 		return;
-	self->native_id = syscall(SYS_gettid);
+	become_another(self);
 	sample_cache_postfork_child(&self->cache);
-	list_add(self);
+	list_add(&threads, self);
 }

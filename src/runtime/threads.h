@@ -25,7 +25,7 @@ struct thread {
 	bool is_sampling;		/* our own code runs: nested calls pass straight on */
 
 	/* how often this thread samples; see collector/sampling.c */
-	unsigned sampling_generation;
+	unsigned sampling_generation;	/* 0: draw anew */
 	double mean_distance;		/* the one the current countdown was drawn with */
 	double thinning;		/* times the distance asked for, to stay in the budget */
 	int64_t window_start_ns, window_cost_ns;
@@ -39,14 +39,15 @@ struct thread {
 	unsigned name_period;		/* period in which threading last told the name */
 	unsigned name_misses;		/* look-ups since that found none */
 
+	uint64_t drain;			/* the last drain of all that came by */
 	struct thread *next, *previous;
 };
 
 int threads_init(void);
 
 /*
- * The calling thread's, made and listed at its first call.  NULL without memory, or while the
- * list is being drained: try again at the next operation.
+ * The calling thread's, made and listed at its first call.  NULL without memory, or while
+ * another uses the list: try again at the next operation.
  */
 struct thread *thread_self(void);
 

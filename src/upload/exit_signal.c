@@ -13,7 +13,8 @@
  * timer made in advance would be one more thing that a forked child does not have.
  *
  * Fork: a child inherits the handler but not the uploader; wake() says so by the process id,
- *       and the child dies at once, as by default.
+ *       and the child dies at once, as by default.  What its parent got and armed is not its own,
+ *       also where it has its parent's process id: 1, each in a namespace of its own.
  */
 #include <config.h>
 
@@ -98,6 +99,12 @@ void exit_signal_reraise(int signo)
 	timer = NO_TIMER;
 	pending_in = 0;
 	installed = 0;
+}
+
+void exit_signal_postfork_child(void)
+{
+	pending_in = 0;
+	timer = NO_TIMER;
 }
 
 static bool is_default(const struct sigaction *action)

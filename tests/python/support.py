@@ -75,15 +75,16 @@ def files(folder: str) -> list[str]:
     return sorted(glob.glob(os.path.join(folder, "**", "*.pprof"), recursive=True))
 
 
+def read_file(path: str) -> Rows:
+    profile = pprof_oracle.read(path)
+    names = [name for name, _ in profile.sample_types]
+    return Rows(Row(list(frames), dict(labels), dict(zip(names, values)))
+                for frames, labels, values in profile.samples)
+
+
 def read_rows(folder: str) -> Rows:
     """Every sample of every file in the folder."""
-    rows = Rows()
-    for path in files(folder):
-        profile = pprof_oracle.read(path)
-        names = [name for name, _ in profile.sample_types]
-        rows += [Row(list(frames), dict(labels), dict(zip(names, values)))
-                 for frames, labels, values in profile.samples]
-    return rows
+    return Rows(row for path in files(folder) for row in read_file(path))
 
 
 class Recording:

@@ -154,6 +154,24 @@ START_TEST(exit_signal_handler_keeps_errno_and_lets_the_program_go_on)
 }
 END_TEST
 
+START_TEST(exit_signal_a_child_asks_for_itself)
+{
+	ck_assert_int_eq(install_anew(take_it), OK);
+	raise(SIGTERM);
+	pid_t child = fork();
+	if (!child) {
+		exit_signal_postfork_child();
+		asked = 0;
+		raise(SIGTERM);
+		_exit(asked != SIGTERM);
+	}
+	int status;
+	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	ck_assert_int_eq(status, 0);
+	exit_signal_uninstall();
+}
+END_TEST
+
 /* The first process of a container: the kernel spares it at the default action. */
 static int first_process(void *unused)
 {
@@ -188,4 +206,4 @@ END_TEST
 UNIT_TESTS("exit_signal", exit_signal_installs_over_the_default_alone,
 	   exit_signal_uninstall_leaves_the_programs_handler, exit_signal_keeps_the_exit_status,
 	   exit_signal_handler_keeps_errno_and_lets_the_program_go_on,
-	   exit_signal_lets_process_one_live_as_the_kernel_does)
+	   exit_signal_a_child_asks_for_itself, exit_signal_lets_process_one_live_as_the_kernel_does)

@@ -61,4 +61,36 @@ START_TEST(prepare_goes_down_the_table_and_both_sides_come_up)
 }
 END_TEST
 
-UNIT_TESTS("fork", prepare_goes_down_the_table_and_both_sides_come_up)
+static int resumed;
+
+static void resume(void)
+{
+	resumed++;
+}
+
+START_TEST(the_first_sample_of_a_child_resumes_it_once)
+{
+	ck_assert_int_eq(fork_init(modules, 2), OK);
+	fork_on_first_sample(resume);
+	fork_sampled();
+	ck_assert_int_eq(resumed, 0);
+	pid_t child = fork();
+	if (!child) {
+		int before = resumed;
+		fork_sampled();
+		fork_sampled();
+		pid_t grandchild = fork();
+		if (!grandchild) {
+			fork_sampled();
+			_exit(resumed != 2);
+		}
+		_exit(!(before == 0 && resumed == 1 && !status_of(grandchild)));
+	}
+	fork_sampled();
+	ck_assert_int_eq(resumed, 0);
+	ck_assert_int_eq(status_of(child), 0);
+}
+END_TEST
+
+UNIT_TESTS("fork", prepare_goes_down_the_table_and_both_sides_come_up,
+	   the_first_sample_of_a_child_resumes_it_once)

@@ -16,6 +16,7 @@
 static const struct label_set what = {.n = 1, .labels = {{.key = LABEL_LOCK_NAME, .string = "l"}}};
 static const double one[SAMPLE_TYPES] = {[SAMPLE_LOCK_ACQUIRE] = 1};
 static _Atomic int seen;
+static _Atomic bool consumer_waits, consumer_is_waiting;
 static char seen_name[64], short_lived[] = "short-lived";
 
 static void resolve(const struct raw_frame *raw, size_t depth, struct frame *out)
@@ -31,6 +32,8 @@ static void consume(const struct frame *frames, size_t depth, size_t omitted, co
 {
 	static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER;
 	(void)frames, (void)depth, (void)omitted;
+	while (consumer_waits)
+		consumer_is_waiting = true;
 	pthread_mutex_lock(&one_at_a_time);
 	seen += (int)values[SAMPLE_LOCK_ACQUIRE];
 	for (size_t i = 0; i < n_labels; i++)
@@ -160,7 +163,92 @@ START_TEST(a_forked_child_has_one_thread_and_none_of_the_parents_samples)
 }
 END_TEST
 
+static _Atomic bool has_drained;
+
+static void *drain(void *unused)
+{
+	(void)unused;
+	threads_drain();
+	has_drained = true;
+	return NULL;
+}
+
+static int status_of(pid_t child)
+{
+	int status;
+	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	return status;
+}
+
+START_TEST(a_fork_waits_for_no_drain_and_the_parent_alone_reports_what_was_under_way)
+{
+	pthread_t drainer;
+	init();
+	sample_once(self_once_listed());
+	consumer_waits = true;
+	ck_assert_int_eq(pthread_create(&drainer, NULL, drain, NULL), 0);
+	while (!consumer_is_waiting)
+		;
+	threads_prefork();
+	pid_t child = fork();
+	if (!child) {
+		consumer_waits = false;
+		threads_postfork_child();
+		sample_once(thread_self());
+		threads_drain();
+		_exit(seen != 1);
+	}
+	threads_postfork_parent();
+	ck_assert_int_eq(seen, 0);
+	consumer_waits = false;
+	pthread_join(drainer, NULL);
+	ck_assert_int_eq(seen, 1);
+	ck_assert_int_eq(status_of(child), 0);
+}
+END_TEST
+
+START_TEST(a_drain_waits_for_the_samples_of_a_thread_that_is_ending)
+{
+	pthread_t drainer, thread;
+	init();
+	consumer_waits = true;
+	ck_assert_int_eq(pthread_create(&thread, NULL, live_and_sample, short_lived), 0);
+	while (!consumer_is_waiting)	/* in the end of the thread, which hands over its own */
+		;
+	ck_assert_int_eq(pthread_create(&drainer, NULL, drain, NULL), 0);
+	usleep(10000);
+	ck_assert(!has_drained);
+	ck_assert_uint_eq(threads_count(), 0);
+	consumer_waits = false;
+	pthread_join(drainer, NULL);
+	ck_assert_int_eq(seen, 1);
+	pthread_join(thread, NULL);
+	ck_assert_uint_eq(threads_count(), 0);
+}
+END_TEST
+
+START_TEST(a_child_draws_numbers_of_its_own)
+{
+	init();
+	struct thread *thread = self_once_listed();
+	struct rng parents = thread->rng;
+	thread->hot->countdown = 1000000;
+	threads_prefork();
+	pid_t child = fork();
+	if (!child) {
+		threads_postfork_child();
+		_exit(!(rng_next(&thread->rng) != rng_next(&parents) && thread->hot->countdown == 1 &&
+			thread->sampling_generation == 0));
+	}
+	threads_postfork_parent();
+	ck_assert_int_eq(status_of(child), 0);
+	ck_assert_int_eq(thread->hot->countdown, 1000000);
+}
+END_TEST
+
 UNIT_TESTS("threads", a_thread_that_ends_leaves_its_samples_and_nothing_else,
 	   a_drain_of_all_takes_each_sample_once_and_begins_a_period,
 	   threads_that_come_and_go_beside_drains_lose_nothing, a_reset_reaches_the_countdown_of_every_thread,
-	   a_forked_child_has_one_thread_and_none_of_the_parents_samples)
+	   a_forked_child_has_one_thread_and_none_of_the_parents_samples,
+	   a_fork_waits_for_no_drain_and_the_parent_alone_reports_what_was_under_way,
+	   a_drain_waits_for_the_samples_of_a_thread_that_is_ending, a_child_draws_numbers_of_its_own)
