@@ -26,7 +26,9 @@
 #include "runtime/red_black.h"
 #include "upload/exit_signal.h"
 #include "upload/http.h"
+#include "upload/runtime_id.h"
 #include "upload/sink_choice.h"
+#include "upload/sink_datadog.h"
 #include "upload/sink_make.h"
 #include "upload/uploader.h"
 
@@ -216,6 +218,11 @@ static const char *text_or_null(const char *text)
 	return *text ? text : NULL;
 }
 
+static bool is_datadog(void)
+{
+	return sink && (choice.kind == SINK_AGENT || choice.kind == SINK_INTAKE);
+}
+
 void uploading_status(struct status *status)
 {
 	struct uploader_status uploader;
@@ -224,6 +231,8 @@ void uploading_status(struct status *status)
 	status_text(status, "sink", *target ? sink_kind_text(choice.kind) : NULL);
 	status_text(status, "target", text_or_null(target));
 	status_text(status, "why", text_or_null(choice.why));
+	status_text(status, "service", is_datadog() ? sink_datadog_service(sink) : NULL);
+	status_text(status, "runtime_id", text_or_null(runtime_id()));
 	status_number(status, "uploads", (int64_t)uploader.uploads);
 	status_number(status, "failures", (int64_t)uploader.failures);
 	status_number(status, "profiles_lost", (int64_t)uploader.drops);

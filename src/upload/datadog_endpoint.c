@@ -114,18 +114,20 @@ int datadog_endpoint_agent(struct datadog_endpoint *endpoint, const char *agent_
 
 /* ---- the intake ------------------------------------------------------------------------ */
 
-static bool is_host_name(const char *site)
+/* A host's name, and a port if need be. */
+static bool is_site(const char *site)
 {
 	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.";
-	return strspn(site, letters) == strlen(site) && strchr(site, '.') && strlen(site) < 254 &&
-	       site[0] != '.' && !strstr(site, "..");
+	size_t name = strspn(site, letters), port = site[name] == ':' ? strspn(site + name + 1, "0123456789") : 0;
+	bool is_whole = !site[name + (port ? 1 + port : 0)];
+	return is_whole && name && name < 254 && port < 6 && site[0] != '.' && !strstr(site, "..");
 }
 
 int datadog_endpoint_intake(struct datadog_endpoint *endpoint, const char *site, char *problem, size_t room)
 {
 	*endpoint = (struct datadog_endpoint){NULL, NULL, NULL};
 	const char *host = site && *site ? site : default_site;
-	if (!is_host_name(host))
+	if (!is_site(host))
 		return refuse(problem, room, "DD_SITE must be the bare name of a site, such as datadoghq.eu");
 	endpoint->url = text_of("https://intake.profile.%s/api/v2/profile", host);
 	endpoint->target = endpoint->url ? strdup(endpoint->url) : NULL;

@@ -16,7 +16,7 @@ struct refusal {
 static const struct refusal refusals[] = {
 	{400, "it could not read the profile: see whether agent and sneck are up to date"},
 	{401, "it wants credentials, or others: check the key, token or user"},
-	{403, "the API key is wrong or of another site: check DD_API_KEY and DD_SITE"},
+	{403, "the key, token or user is wrong or of another site: check DD_API_KEY and DD_SITE, or the credentials"},
 	{404, "it takes no profiles there: check the URL; an agent must be 7.20 or later"},
 	{413, "the profile is too large for it: upload more often (DD_PROFILING_UPLOAD_INTERVAL)"},
 	{422, "it does not take this profile"},
@@ -49,6 +49,8 @@ int delivery_judge(struct builder *builder, int error, const struct http_respons
 	builder_retry_after(builder, response->retry_after_ns);
 	if (error == ERR_INVALID)
 		return builder_failed(builder, error, "%s: a header has a control character", target);
+	if (error == ERR_CANCELLED)		/* the end: there will be no other try */
+		return builder_failed(builder, error, "%s: %s", target, response->error);
 	if (error)
 		return builder_failed(builder, ERR_AGAIN, "%s: %s", target, response->error);
 	if (response->status >= 200 && response->status <= 299)

@@ -36,6 +36,7 @@
 #include "runtime/error.h"
 #include "runtime/mutex.h"
 #include "upload/broken_pipe.h"
+#include "upload/multi_handle.h"
 #include "upload/redact.h"
 
 /* Of an answer's body more than this is not taken in: an intake's is a few words. */
@@ -44,7 +45,7 @@ static const size_t answer_bytes_max = 1 << 20;
 /* For the rest of an answer whose status is known. */
 static const int64_t rest_ns = INT64_C(1000000000);
 
-enum { SOCKETS_MAX = 4 };	/* of one call: one, or some that race for the first connection */
+enum { SOCKETS_MAX = 8 };	/* of one call: some may race for the first connection; libcurl's own */
 
 struct call {
 	CURLM *multi;
@@ -75,15 +76,21 @@ static size_t keep_answer(char *data, size_t unit, size_t n, void *context)
 	return self->answer_bytes > answer_bytes_max ? 0 : size;
 }
 
+/* Those the child of a fork has to close. */
+static void remember_socket(int fd)
+{
+	for (size_t i = 0; fd >= 0 && i < SOCKETS_MAX; i++)
+		if (!sockets[i]) {
+			sockets[i] = fd + 1;
+			return;
+		}
+}
+
 static curl_socket_t open_socket(void *unused, curlsocktype purpose, struct curl_sockaddr *address)
 {
 	(void)unused, (void)purpose;
 	int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
-	for (size_t i = 0; fd >= 0 && i < SOCKETS_MAX; i++)
-		if (!sockets[i]) {
-			sockets[i] = fd + 1;
-			break;
-		}
+	remember_socket(fd);
 	return fd < 0 ? CURL_SOCKET_BAD : fd;
 }
 
@@ -134,10 +141,47 @@ static int add_headers(struct call *self, const struct http_request *request)
 	return error;
 }
 
+/* What is left to be read of a part. */
+struct reader {
+	const char *data;
+	size_t size, at;
+};
+
+static size_t read_part(char *to, size_t unit, size_t n, void *context)
+{
+	struct reader *reader = context;
+	size_t room = unit * n, left = reader->size - reader->at, size = left < room ? left : room;
+	memcpy(to, reader->data + reader->at, size);
+	reader->at += size;
+	return size;
+}
+
+static int seek_part(void *context, curl_off_t offset, int origin)
+{
+	struct reader *reader = context;
+	if (origin != SEEK_SET || offset < 0 || (size_t)offset > reader->size)
+		return CURL_SEEKFUNC_CANTSEEK;
+	reader->at = (size_t)offset;
+	return CURL_SEEKFUNC_OK;
+}
+
+/* curl_mime_data() would copy the whole profile. */
+static bool lend_data(curl_mimepart *made, const struct http_part *part)
+{
+	struct reader *reader = malloc(sizeof(*reader));
+	if (!reader)
+		return false;
+	*reader = (struct reader){.data = part->data, .size = part->size};
+	if (curl_mime_data_cb(made, (curl_off_t)part->size, read_part, seek_part, free, reader) == CURLE_OK)
+		return true;
+	free(reader);
+	return false;
+}
+
 static int add_part(struct call *self, const struct http_part *part)
 {
 	curl_mimepart *made = curl_mime_addpart(self->form);
-	if (!made || curl_mime_name(made, part->name) || curl_mime_data(made, part->data, part->size) ||
+	if (!made || curl_mime_name(made, part->name) || !lend_data(made, part) ||
 	    (part->filename && curl_mime_filename(made, part->filename)) ||
 	    (part->content_type && curl_mime_type(made, part->content_type)))
 		return ERR_NOMEM;
@@ -207,7 +251,10 @@ static int begin(struct call *self, const struct http_request *request)
 {
 	if (is_cancelled())
 		return ERR_CANCELLED;
-	self->multi = curl_multi_init();
+	int wake_ups[2];
+	self->multi = multi_handle_new(wake_ups);
+	remember_socket(wake_ups[0]);
+	remember_socket(wake_ups[1]);
 	self->easy = curl_easy_init();
 	if (!self->multi || !self->easy)
 		return ERR_NOMEM;

@@ -14,6 +14,7 @@ libsneck_upload_la_SOURCES = \
 	src/upload/http.c src/upload/http.h \
 	src/upload/launchers.def \
 	src/upload/lone_thread.c src/upload/lone_thread.h \
+	src/upload/multi_handle.c src/upload/multi_handle.h \
 	src/upload/outbox.c src/upload/outbox.h \
 	src/upload/pprof.c src/upload/pprof.h \
 	src/upload/pprof_part.c src/upload/pprof_part.h \

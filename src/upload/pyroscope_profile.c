@@ -21,9 +21,9 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "runtime/error.h"
+#include "upload/blob.h"
 #include "upload/pprof_part.h"
 #include "upload/pyroscope_name.h"
 
@@ -71,39 +71,17 @@ static void choose_labels(struct label_choice *choice, bool thread_ids)
 
 /* ---- payloads -------------------------------------------------------------------------- */
 
-struct bytes {
-	char *data;
-	size_t size, room;
-};
-
-/* A pprof_sink. */
-static int append(void *context, const void *data, size_t size)
-{
-	struct bytes *bytes = context;
-	if (bytes->size + size > bytes->room) {
-		size_t room = 2 * bytes->room + size;
-		char *grown = realloc(bytes->data, room);
-		if (!grown)
-			return ERR_NOMEM;
-		bytes->data = grown;
-		bytes->room = room;
-	}
-	memcpy(bytes->data + bytes->size, data, size);
-	bytes->size += size;
-	return OK;
-}
-
 static int encode_part(struct builder *builder, const struct pprof_form *form, int number, size_t *position)
 {
-	struct bytes bytes = {0};
+	struct blob blob = {.limit = PART_BYTES};	/* compressed, it is smaller */
 	const struct pprof_meta meta = {
 		.start_ns = builder_start_ns(builder) + (int64_t)number * NS_PER_MS,
 		.duration_ns = builder_end_ns(builder) - builder_start_ns(builder),
 	};
-	int error = pprof_part_write(builder_profile(builder), form, &meta, position, append, &bytes);
+	int error = pprof_part_write(builder_profile(builder), form, &meta, position, blob_append, &blob);
 	if (!error)
-		return builder_keep(builder, form->name, bytes.data, bytes.size);
-	free(bytes.data);
+		return builder_keep(builder, form->name, blob.data, blob.size);
+	free(blob.data);
 	return error;
 }
 

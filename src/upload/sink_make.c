@@ -48,6 +48,7 @@ static int make_datadog(const struct sink_wishes *wishes, struct sink **sink, ch
 		.agent_url = wishes->choice->agent_url,
 		.api_key = is_agentless ? options->api_key : "",
 		.site = options->site,
+		.intake_url = options->intake_url,
 		.timeout_ns = timeout_ns(options),
 		.service = options->service,
 		.env = options->env,

@@ -21,6 +21,7 @@
 #include "runtime/clocks.h"
 #include "runtime/error.h"
 #include "runtime/rng.h"
+#include "upload/delivery.h"
 #include "upload/pyroscope_profile.h"
 #include "upload/wire_text.h"
 
@@ -65,46 +66,6 @@ static char *ingest_url(const struct sink_pyroscope *pyroscope, const struct bui
 	return url;
 }
 
-static const char *remedy(int status)
-{
-	switch (status) {
-	case 401:
-	case 403:
-		return "; check the user, the password or token, and the tenant";
-	case 404:
-	case 405:
-		return "; is this the address of a Pyroscope server?";
-	default:
-		return "";
-	}
-}
-
-/* The server is busy or broken, the profile is not. */
-static bool may_pass(int status)
-{
-	return status == 408 || status == 429 || status >= 500;
-}
-
-static int judge(struct sink_pyroscope *pyroscope, struct builder *builder, const struct http_response *response)
-{
-	if (response->status >= 200 && response->status < 300)
-		return OK;
-	if (may_pass(response->status))
-		builder_retry_after(builder, response->retry_after_ns);
-	return builder_failed(builder, may_pass(response->status) ? ERR_AGAIN : ERR_IO, "%s answered %d%s%s%s",
-			      pyroscope->url, response->status, *response->body ? ": " : "", response->body,
-			      remedy(response->status));
-}
-
-/* No answer: worth another try, unless the request itself is what is wrong. */
-static int judge_silence(struct sink_pyroscope *pyroscope, struct builder *builder, int error,
-			 const struct http_response *response)
-{
-	bool passes = error == ERR_IO || error == ERR_TIMEOUT;
-	return builder_failed(builder, passes ? ERR_AGAIN : error, "no answer of %s: %s", pyroscope->url,
-			      *response->error ? response->error : error_text(error));
-}
-
 static int send_payload(struct sink_pyroscope *pyroscope, struct builder *builder, const char *url,
 			const struct payload *payload, int64_t timeout_ns)
 {
@@ -118,7 +79,7 @@ static int send_payload(struct sink_pyroscope *pyroscope, struct builder *builde
 		.body_size = payload->size, .content_type = "application/octet-stream", .timeout_ns = timeout_ns};
 	struct http_response response = {0};
 	int error = pyroscope->post(&request, &response);
-	return error ? judge_silence(pyroscope, builder, error, &response) : judge(pyroscope, builder, &response);
+	return delivery_judge(builder, error, &response, pyroscope->url);
 }
 
 /* ---- one upload ------------------------------------------------------------------------ */

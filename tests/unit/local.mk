@@ -17,6 +17,7 @@ unit_tests = \
 	tests/unit/test_lock_class \
 	tests/unit/test_lock_table \
 	tests/unit/test_log \
+	tests/unit/test_multi_handle \
 	tests/unit/test_mutex \
 	tests/unit/test_options \
 	tests/unit/test_outbox \
@@ -43,6 +44,7 @@ unit_tests = \
 	tests/unit/test_stats \
 	tests/unit/test_tags \
 	tests/unit/test_threads \
+	tests/unit/test_upload_memory \
 	tests/unit/test_uploader \
 	tests/unit/test_utf8 \
 	tests/unit/test_wakeup \

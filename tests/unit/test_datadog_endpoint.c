@@ -64,7 +64,7 @@ END_TEST
 START_TEST(endpoint_of_a_site_is_its_intake_and_nobody_elses)
 {
 	static const char *const bad[] = {
-		"https://app.datadoghq.com", "datadoghq.com/x", "evil@x.com", "x.com:443", "x.com?", "datadoghq.com\n", "localhost",
+		"https://app.datadoghq.com", "datadoghq.com/x", "evil@x.com", "x.com:", "x.com:1234567", "x.com:1/", "x.com:a", ":1", "x.com?", "datadoghq.com\n",
 		"a..b", ".com", "d\xc3\xa4ta.com", "x.com ",
 	};
 	static const char *const good[][2] = {
@@ -72,6 +72,7 @@ START_TEST(endpoint_of_a_site_is_its_intake_and_nobody_elses)
 		{"", "https://intake.profile.datadoghq.com/api/v2/profile"},
 		{"datadoghq.eu", "https://intake.profile.datadoghq.eu/api/v2/profile"},
 		{"us3.datadoghq.com", "https://intake.profile.us3.datadoghq.com/api/v2/profile"},
+		{"localhost:8443", "https://intake.profile.localhost:8443/api/v2/profile"},
 		{"ddog-gov.com", "https://intake.profile.ddog-gov.com/api/v2/profile"},
 	};
 	struct datadog_endpoint endpoint;

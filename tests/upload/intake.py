@@ -210,7 +210,11 @@ class Intake:
         try:
             if not self._context and raw.recv(32, socket.MSG_PEEK).partition(b" ")[2].startswith(CONTROL.encode()):
                 return self._control(connection)
-            self._upload(connection, self._new_upload(raw), over)
+            # a client that does not like the certificate may go after the handshake
+            begun = connection.recv(65536) if self._context else b""
+            if self._context and not begun:
+                raise Malformed("no request came through TLS")
+            self._upload(connection, self._new_upload(raw), over, begun)
         finally:
             if connection is not raw:
                 self._open.discard(connection)
@@ -226,7 +230,7 @@ class Intake:
             self.uploads.append(upload)
             return upload
 
-    def _upload(self, connection: Any, upload: Upload, over: threading.Event) -> None:
+    def _upload(self, connection: Any, upload: Upload, over: threading.Event, begun: bytes) -> None:
         how = upload.behaviour.how
         try:
             if how == "mute":
@@ -234,7 +238,7 @@ class Intake:
             elif how == "reset-at-once":
                 reset(connection)
             else:
-                rest = self._head(connection, upload)
+                rest = self._head(connection, upload, begun)
                 if how == "early":
                     self._keep(upload)
                     self._answer(connection, upload, over)
@@ -252,8 +256,7 @@ class Intake:
                 self._keep(upload)
 
     @staticmethod
-    def _head(connection: Any, upload: Upload) -> bytes:
-        data = b""
+    def _head(connection: Any, upload: Upload, data: bytes = b"") -> bytes:
         while b"\r\n\r\n" not in data:
             more = connection.recv(65536)
             if not more or len(data) > HEAD_MAX:

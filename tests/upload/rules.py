@@ -103,7 +103,7 @@ class Checker:
 
     def datadog(self, agentless: bool) -> None:
         upload, found = self.upload, self.upload.headers
-        self.headers(DATADOG | ({"via", "x-forwarded-for"} if upload.via_agent else set()))
+        self.headers(DATADOG | ({"x-datadog-additional-tags"} if upload.via_agent else set()))
         self.must(not upload.query, f"a query {upload.query!r}")
         self.must("content-encoding" not in found, "compression is a part's own, not the request's")
         for name in ("dd-evp-origin", "dd-evp-origin-version"):
@@ -167,7 +167,7 @@ class Checker:
                            ("runtime-id", r"[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"),
                            ("runtime_version", r"3\.\d+\.\d+.*"), ("process_id", r"[1-9]\d*")):
             self.must(re.fullmatch(form, tags.get(name, "")), f"the tag {name} is {tags.get(name)!r}")
-        self.must(not agentless or tags.get("host"), "no tag host, and no agent that adds it")
+        self.must(not agentless or self.upload.via_agent or tags.get("host"), "no tag host, and no agent that adds it")
 
     def process_tags(self, text: "str | None") -> None:
         pairs = [pair.partition(":") for pair in text.split(",")] if text is not None else []

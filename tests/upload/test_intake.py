@@ -17,7 +17,8 @@ import unittest
 import urllib.parse
 from typing import Any
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "python")]
 
 import certificates  # noqa: E402
 from behaviour import Behaviour  # noqa: E402
