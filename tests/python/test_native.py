@@ -493,6 +493,86 @@ class OddPlaces(Case):
         self.sane(ran)
         self.assertEqual(ran.rows.of("main_lock").acquires, 20_000)
 
+    def interpreters_come_and_go(self, own_gil: bool, sampled: bool) -> int:
+        """Bytes that each of the later ones leaves behind."""
+        ran = run_child(f"""
+            import os, threading
+            try:
+                import _interpreters as interpreters
+            except ImportError:
+                import _xxsubinterpreters as interpreters
+            program = '''if True:
+                import threading
+                class Cache:
+                    def __init__(self):
+                        self.lock, self.me = threading.Lock(), self
+                    def use(self):
+                        with self.lock, threading.RLock():
+                            pass
+                    def __del__(self):  # in a cycle: the interpreter's end collects it
+                        self.use()
+                Cache().use()
+                kept = Cache()
+                '''
+            def resident():
+                with open("/proc/self/statm") as file:
+                    return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+            n = {1000 if os.environ.get("SNECK_LONG") else 120}
+            for i in range(n):
+                if i == n // 3:
+                    before = resident()
+                if sys.version_info >= (3, 13):
+                    sub = interpreters.create("isolated" if {own_gil} else "legacy")
+                else:
+                    sub = interpreters.create(isolated={own_gil})
+                failure = interpreters.run_string(sub, program)
+                assert failure is None, failure
+                interpreters.destroy(sub)
+                if {sampled} and i % 20 == 0:
+                    sneck.flush()
+            grown = (resident() - before) // (n - n // 3)
+            known = sneck.status()["collector"] if {sampled} else dict(functions=0, lock_table_bytes=0)
+            print(known["functions"], known["lock_table_bytes"], grown)
+            """, start="capture_pct=100, lock_budget_pct=0" if sampled else None)
+        self.sane(ran)
+        functions, table_bytes, grown = map(int, ran.out.split())
+        self.assertLess(functions, 60)  # the main interpreter's own
+        self.assertLess(table_bytes, 1 << 20)
+        return grown
+
+    def test_an_ended_interpreter_leaves_nothing_of_ours_behind(self) -> None:
+        for own_gil in (False, True) if sys.version_info >= (3, 12) else (False,):
+            with self.subTest(own_gil=own_gil):
+                # some CPythons leave much behind by themselves, in whole arenas
+                bare = self.interpreters_come_and_go(own_gil, False)
+                grown = self.interpreters_come_and_go(own_gil, True)
+                self.assertLess(grown - bare, (100 << 10) + bare // 10)
+
+    def test_names_of_locks_where_an_ended_interpreter_had_its_code(self) -> None:
+        ran = run_child("""
+            import threading
+            try:
+                import _interpreters as interpreters
+            except ImportError:
+                import _xxsubinterpreters as interpreters
+            program = '''if True:
+                import threading
+                lock_of_%d = threading.Lock()
+                for _ in range(3):
+                    with lock_of_%d:
+                        pass
+                '''
+            for i in range(25):
+                sub = interpreters.create()
+                failure = interpreters.run_string(sub, program % (i, i))
+                assert failure is None, failure
+                interpreters.destroy(sub)
+                exec(compile("lock_here_%d = threading.Lock()\\nwith lock_here_%d: pass" % (i, i), "made.py", "exec"))
+            """, start="capture_pct=100, lock_budget_pct=0")
+        self.sane(ran)
+        self.assertEqual([ran.rows.of(f"lock_of_{i}").acquires for i in range(25)], [3] * 25)
+        self.assertEqual([ran.rows.of(f"lock_here_{i}").acquires for i in range(25)], [1] * 25)
+
     def test_locks_of_dead_threads_and_dead_interpreters_leave_nothing_behind(self) -> None:
         self.sane(run_child("""
             import threading
