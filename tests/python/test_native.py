@@ -1,11 +1,13 @@
 """Locks stay what they were: types, results, exceptions, method tables, in every odd place that uses them."""
 
+import ast
 import copy
 import ctypes
 import os
 import pickle
 import platform
 import sys
+import textwrap
 import threading
 import traceback
 import unittest
@@ -157,9 +159,28 @@ class NearStubs(Case):
                 self.assertLess(abs(during - original), 1 << 31)
         self.assertIsNone(seen.status["collector"]["far_hooks"])
 
+    maxDiff = None
+
+    def uses_locks_after(self, preparation: str) -> str | None:
+        """Why no stubs are in use after it, or None if they are; all that is used is seen either way."""
+        ran = run_child(preparation + textwrap.dedent("""
+            sneck.start(capture_pct=100, output=output)
+            lock, owned = threading.Lock(), threading.RLock()
+            for _ in range(10):
+                with lock, owned:
+                    pass
+            print(repr(sneck.status()["collector"]["far_hooks"]))
+            sneck.stop()
+            print({row["name"].split(":")[-1]: row["acquires"] for row in sneck.lock_stats()})
+        """), start=None)
+        self.assert_clean(ran)
+        reason, counts = map(ast.literal_eval, ran.out.splitlines())
+        self.assertEqual(counts, {"lock": 10, "owned": 10})
+        return reason
+
     def test_without_stubs_the_hooks_see_the_same(self) -> None:
         """Our file is gone once it is loaded: no page of it can be mapped again."""
-        ran = run_child("""
+        self.assertEqual(self.uses_locks_after(textwrap.dedent("""
             import importlib.util, os, shutil, sys, threading
             folder = os.path.dirname(output)
             package = os.path.dirname(importlib.util.find_spec("sneck").origin)
@@ -167,19 +188,38 @@ class NearStubs(Case):
             sys.path.insert(0, folder)
             import sneck._sneck
             os.unlink(sneck._sneck.__file__)
-            sneck.start(capture_pct=100, output=output)
-            lock, owned = threading.Lock(), threading.RLock()
-            for _ in range(10):
-                with lock, owned:
-                    pass
-            print(sneck.status()["collector"]["far_hooks"])
-            sneck.stop()
-            print({row["name"].split(":")[-1]: row["acquires"] for row in sneck.lock_stats()})
-        """, start=None)
-        self.assert_clean(ran)
-        reason, counts = ran.out.splitlines()
-        self.assertEqual(reason, "our own file could not be opened again")
-        self.assertEqual(eval(counts), {"lock": 10, "owned": 10})
+        """)), "our own file could not be opened again")
+
+    def test_where_code_made_at_run_time_is_forbidden_stubs_are_in_use(self) -> None:
+        """As under systemd's MemoryDenyWriteExecute=, by the kernel (6.3 on) instead of its filter."""
+        PR_SET_MDWE, EXEC_GAIN = 65, 1
+        if run_child(f"import ctypes, os; os._exit(ctypes.CDLL(None).prctl({PR_SET_MDWE}, {EXEC_GAIN}, 0, 0, 0) != 0)",
+                     start=None).status:
+            self.skipTest("this kernel has no PR_SET_MDWE")
+        self.assertIsNone(self.uses_locks_after(textwrap.dedent(f"""
+            import ctypes, mmap, sneck, threading
+            assert ctypes.CDLL(None).prctl({PR_SET_MDWE}, {EXEC_GAIN}, 0, 0, 0) == 0
+            try:
+                mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
+                print("not refused")
+            except OSError:
+                pass
+        """)))
+
+    def test_where_no_more_code_may_be_mapped_the_hooks_serve(self) -> None:
+        """A sandbox (seccomp) that refuses every mmap() with PROT_EXEC."""
+        self.assertEqual(self.uses_locks_after(textwrap.dedent("""
+            import ctypes, opcode, struct, sneck._sneck, threading     # no extension could be loaded later
+            LOAD, EQUAL, SET, RETURN = 0x20, 0x15, 0x45, 0x06
+            MMAP, PROT_EXEC, ALLOW, REFUSE = 9, 4, 0x7fff0000, 0x00050001
+            steps = [(LOAD, 0, 0, 0), (EQUAL, 0, 3, MMAP), (LOAD, 0, 0, 16 + 2 * 8), (SET, 0, 1, PROT_EXEC),
+                     (RETURN, 0, 0, REFUSE), (RETURN, 0, 0, ALLOW)]
+            filter = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *step) for step in steps))
+            program = struct.pack("HxxxxxxP", len(steps), ctypes.addressof(filter))
+            prctl = ctypes.CDLL(None).prctl
+            assert prctl(38, 1, 0, 0, 0) == 0   # PR_SET_NO_NEW_PRIVS
+            assert prctl(22, 2, ctypes.c_char_p(program)) == 0  # PR_SET_SECCOMP
+        """)), "a page of our own file could not be mapped again")
 
 
 class Speed(Case):
