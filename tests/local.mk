@@ -3,6 +3,7 @@ run_python = PYTHONPATH=$(abs_top_builddir)/stage LD_PRELOAD="$(SANITIZER_PRELOA
 
 include $(srcdir)/tests/unit/local.mk
 include $(srcdir)/tests/upload/local.mk
+include $(srcdir)/tests/fork/local.mk
 
 # The Python tests, on every interpreter found: one entry, its own report in the log.
 # SNECK_INTERPRETERS=3.11,3.15 and SNECK_ONLY=TEXT choose some.
@@ -26,6 +27,7 @@ check-unit: all
 check-long: all
 	SNECK_STAGE='$(abs_top_builddir)/stage' $(PYTHON) $(srcdir)/tests/long/cpython_suite
 	SNECK_STAGE='$(abs_top_builddir)/stage' SNECK_LONG=1 $(PYTHON) $(srcdir)/tests/run_interpreters --only native
+	SNECK_STAGE='$(abs_top_builddir)/stage' SNECK_LONG=1 $(PYTHON) $(srcdir)/tests/run_interpreters --only fork/test_storm
 .PHONY: check-unit check-long
 EXTRA_DIST += tests/python/test_examples.py tests/python/test_frames.py
 EXTRA_DIST += tests/python/test_names.py tests/python/names_table.py
