@@ -22,6 +22,7 @@
 #include "collector/lock_exclude.h"
 #include "collector/lock_name.h"
 #include "collector/lock_table.h"
+#include "collector/primitives.h"
 #include "runtime/mutex.h"
 #include "runtime/threads.h"
 
@@ -172,13 +173,20 @@ static void remember(struct recent_site *recents, const struct recent_site *site
 	recents[recent_index(&leaf)] = leaf;
 }
 
+/* By itself, or by way of the function threading.RLock(). */
+static bool is_made_after_fork(const struct raw_frame *frames, size_t depth)
+{
+	return primitives_makes_inner_locks(frames[0].code) ||
+	       (depth > 1 && primitives_makes_inner_locks(frames[1].code));
+}
+
 /* site: marks and kind are set; its class is found. */
 static __attribute__((noinline)) uint32_t find_class(const void *tstate, struct recent_site *recents,
 						     struct recent_site *site)
 {
 	struct raw_frame frames[STACK_MAX];
 	size_t total, used, depth = py_frames_walk(tstate, frames, STACK_MAX, &total);
-	if (!depth || !is_ready())
+	if (!depth || is_made_after_fork(frames, depth) || !is_ready())
 		return LOCK_CLASS_NONE;
 	site->class_id = tree_find(frames, depth, site->kind, &used);
 	if (!site->class_id)
