@@ -13,6 +13,7 @@
 #include "collector/lock_sample.h"
 #include "collector/thread_name.h"
 #include "runtime/error.h"
+#include "runtime/fork.h"
 #include "runtime/stats.h"
 
 /* A thread that C code started, outside of any Python function, has a place too. */
@@ -58,6 +59,7 @@ static void skip_frames(struct operation *op)
 
 void operation_look_around(struct operation *op, struct thread *thread, const struct lock_call *call)
 {
+	fork_sampled();
 	op->call = call;
 	op->thread = thread;
 	op->tstate = PyThreadState_Get();

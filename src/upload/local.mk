@@ -4,7 +4,6 @@ libsneck_upload_la_SOURCES = \
 	src/upload/builder.c src/upload/builder.h \
 	src/upload/exit_signal.c src/upload/exit_signal.h \
 	src/upload/http.h \
-	src/upload/lone_thread.c src/upload/lone_thread.h \
 	src/upload/pprof.c src/upload/pprof.h \
 	src/upload/pprof_read.c src/upload/pprof_read.h \
 	src/upload/sink.h \
