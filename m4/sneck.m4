@@ -57,7 +57,8 @@ AC_DEFUN([SNECK_TLS_MODEL],
    CFLAGS=$save_CFLAGS])])
 sneck_tls_model=$sneck_cv_tls_model
 AS_CASE([$sneck_tls_model],
-  [initial-exec], [AC_DEFINE([SNECK_TLS], [__attribute__((tls_model("initial-exec")))], [How a hot thread-local is reached.])],
+  [initial-exec], [AC_DEFINE([SNECK_TLS], [__attribute__((tls_model("initial-exec")))], [How a hot thread-local is reached.])
+   AC_DEFINE([SNECK_TLS_IS_STATIC], [1], [Define if a hot thread-local is as far from the thread pointer in every thread.])],
   [AC_DEFINE([SNECK_TLS], [], [How a hot thread-local is reached.])])
 AS_VAR_IF([sneck_tls_model], [descriptors], [TLS_CFLAGS=-mtls-dialect=gnu2])
 AC_SUBST([TLS_CFLAGS])])

@@ -48,5 +48,5 @@ uninstall-local:
 	rm -rf $(DESTDIR)$(sneckpyexecdir)/__pycache__ $(DESTDIR)$(sneckpyexecbootstrapdir)/__pycache__
 
 EXTRA_DIST += \
-	docs/names.md docs/reading-a-report.md docs/run.md \
+	docs/datadog.md docs/names.md docs/pyroscope.md docs/reading-a-report.md docs/run.md docs/upload.md \
 	tests/python/pprof_maker.py tests/python/pprof_oracle.py tests/python/test_report.py tests/python/test_run.py

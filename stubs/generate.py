@@ -48,7 +48,7 @@ class Option(NamedTuple):
     type: str
     keyword: str
     variable: str
-    datadog: str
+    shared: str
     default: str
     lowest: str
     highest: str
@@ -56,7 +56,11 @@ class Option(NamedTuple):
     help: str
 
     def python_type(self) -> str:
-        return {"BOOL": "bool", "INT": "int", "STRING": "_StrPath"}.get(self.type, "float")
+        return {"BOOL": "bool", "INT": "int", "STRING": "_StrPath", "NAME": "str"}.get(self.type, "float")
+
+    def variables(self) -> List[str]:
+        shared = re.findall(r'"([^"]*)"', self.shared) or [self.shared]  # NAMES("a", "b"), or one
+        return [self.variable, *(name for name in shared if name != "NULL")]
 
 
 class Function(NamedTuple):
@@ -213,15 +217,16 @@ def default_text(option: Option) -> str:
 
 
 def range_text(option: Option) -> str:
-    if option.type in ("BOOL", "STRING"):
-        return {"BOOL": "true or false", "STRING": "text"}[option.type]
+    words = {"BOOL": "true or false", "STRING": "text", "NAME": "text", "SECRET": "text, never shown"}
+    if option.type in words:
+        return words[option.type]
     number = "whole number" if option.type == "INT" else "number"
     beyond = "; the nearest limit stands for what is beyond" if option.policy == "CLAMP" else ""
     return f"{number} from {option.lowest} to {option.highest}{beyond}"
 
 
 def variables_text(option: Option) -> str:
-    return "<br>".join(f"`{name}`" for name in (option.variable, option.datadog) if name != "NULL")
+    return "<br>".join(f"`{name}`" for name in option.variables())
 
 
 def options(tables: Tables) -> Iterator[str]:
@@ -230,8 +235,8 @@ def options(tables: Tables) -> Iterator[str]:
     yield ""
     yield from textwrap.wrap(
         "Each can be given as an argument of `sneck.start()`, as an option of `sneck run`, or by an environment "
-        "variable. An argument wins over a variable, and a variable of Sneck's own over the one that it shares with "
-        "Datadog's profiler. An empty variable counts as none. Yes is `1`, `true`, `yes` or `on`; no is `0`, `false`, "
+        "variable. An argument wins over a variable, and a variable of Sneck's own over those that it shares with "
+        "other tools, the first of them over the next. An empty variable counts as none. Yes is `1`, `true`, `yes` or `on`; no is `0`, `false`, "
         "`no` or `off`. A value that makes no sense is an exception if it is an argument; in a variable it is one line "
         "on the standard error output, and the default is used. `sneck.status()` tells what is in force and who "
         "chose it.", 100)

@@ -14,6 +14,7 @@ AM_TESTS_ENVIRONMENT = \
 EXTRA_DIST += \
 	examples/account.py examples/contended.py examples/rlock_heavy_contention.py examples/rlock_simple_demo.py \
 	examples/rlock_stress_test.py examples/run_rlock_demos.sh \
+	tests/python/test_c_interface.py tests/c_interface/probe.c \
 	tests/run_interpreters \
 	tests/long/cpython_suite tests/long/suite_runner.py \
 	tests/python/pprof_oracle.py tests/python/support.py \
@@ -21,13 +22,18 @@ EXTRA_DIST += \
 	tests/python/test_exit.py tests/python/test_ddtrace_mover.py \
 	tools/count-tests tools/enter-root tools/interpreters tools/pythons.py
 
+include $(srcdir)/tests/servers/local.mk
+
 # The unit tests alone, and what takes long.
 check-unit: all
 	$(MAKE) $(AM_MAKEFLAGS) check TESTS='$(unit_tests)'
 check-long: all
 	SNECK_STAGE='$(abs_top_builddir)/stage' $(PYTHON) $(srcdir)/tests/long/cpython_suite
 	SNECK_STAGE='$(abs_top_builddir)/stage' SNECK_LONG=1 $(PYTHON) $(srcdir)/tests/run_interpreters --only native
-	SNECK_STAGE='$(abs_top_builddir)/stage' SNECK_LONG=1 $(PYTHON) $(srcdir)/tests/run_interpreters --only fork/test_storm
+	SNECK_STAGE='$(abs_top_builddir)/stage' SNECK_LONG=1 $(PYTHON) $(srcdir)/tests/run_interpreters --only test_storm
+	SNECK_STAGE='$(abs_top_builddir)/stage' SNECK_LONG=1 $(PYTHON) $(srcdir)/tests/run_interpreters --only failing
+	SNECK_STAGE='$(abs_top_builddir)/stage' SNECK_LONG=1 \
+		SNECK_SERVERS_PYTHON='$(abs_top_builddir)/venv-servers/bin/python' $(srcdir)/tests/servers/run || [ $$? = 77 ]
 .PHONY: check-unit check-long
 EXTRA_DIST += tests/python/test_examples.py tests/python/test_frames.py
 EXTRA_DIST += tests/python/test_names.py tests/python/names_table.py

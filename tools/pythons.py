@@ -129,6 +129,8 @@ def environment(column: Column, sanitizer: str = "") -> dict[str, str]:
     """The caller's, without what would change a Python or the profiler; the built package on its path."""
     env = {name: value for name, value in os.environ.items()
            if not name.startswith(("PYTHON", "DD_", "SNECK_", "MAKE", "PYENV")) and name != "TMPDIR"}
+    if "SNECK_LONG" in os.environ:
+        env.update(SNECK_LONG=os.environ["SNECK_LONG"])
     env.update(PYTHONPATH=stage(), PYTHONDONTWRITEBYTECODE="1", PYTHONUNBUFFERED="1", **dict(column.variables))
     if sanitizer:
         env.update(LD_PRELOAD=sanitizer, ASAN_OPTIONS="detect_leaks=0", SNECK_SANITIZED="1")

@@ -10,6 +10,10 @@ if TYPE_CHECKING:
 else:
 
     def __getattr__(name):
+        if name == "_sneck":  # as PyCapsule_Import() looks for it before 3.12, by attributes alone
+            from sneck.extension import load
+
+            return load()
         if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         from sneck.extension import function

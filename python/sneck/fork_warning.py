@@ -4,22 +4,51 @@ From 3.12 on CPython warns of a fork in a process of several threads, by the ker
 them.  Our thread is safe to fork beside, and the program did not ask for it: where there is no
 other, the warning is not for the program.  Ending the thread for each fork would do as well, but
 on a busy processor the fork waited 40 ms in the median for it.
+
+CPython runs the hooks of a fork in the parent before it warns, so the filter is put in front
+there: no program that does not fork finds its filters changed, and none that puts filters of its
+own before ours (-W error, pytest, catch_warnings) has its fork fail for a thread of ours.
 """
+
 import os
+import re
 import sys
 import warnings
+from typing import Any
+
+OURS = "sneck-upload"  # our thread's name; those that a library starts for it inherit it
+ENOUGH = 2  # threads that are not ours: the program has some of its own
 
 
 class OnlyOurs:
     """What stands in a filter for a compiled pattern: Python calls its match() with the text."""
 
+    pattern = "(?!)"  # for who prints filters
+
     def match(self, text: str) -> bool:
-        return "multi-threaded, use of fork" in text and _others() == 1
+        return "multi-threaded, use of fork" in text and _is_alone()
+
+    def __reduce__(self) -> Any:
+        """A copy for another process (joblib sends its filters along) is a pattern that fits nothing."""
+        return re.compile, (self.pattern,)
 
 
-def _others() -> int:
-    """Threads that are not ours; those that a library starts for ours have its name."""
-    return sum(_name_of(task) not in ("sneck-upload", "") for task in os.listdir("/proc/self/task"))
+_filter = ("ignore", OnlyOurs(), DeprecationWarning, None, 0)
+
+
+def _is_alone() -> bool:
+    threading = sys.modules.get("threading")
+    if threading is not None and threading.active_count() >= ENOUGH:
+        return False
+    found = 0
+    try:
+        for task in os.listdir("/proc/self/task"):
+            found += _name_of(task) not in (OURS, "")
+            if found == ENOUGH:
+                return False
+    except OSError:
+        return False  # a sandbox: who cannot know says nothing
+    return True
 
 
 def _name_of(task: str) -> str:
@@ -30,7 +59,20 @@ def _name_of(task: str) -> str:
         return ""  # it has just ended
 
 
+def _filters() -> list[Any]:
+    """Those asked first: of the context, where Python keeps them there (3.14 on, if it is told to)."""
+    of_context = getattr(warnings, "_get_filters", None)
+    found = of_context() if of_context is not None else getattr(warnings, "filters")
+    return found if isinstance(found, list) else []
+
+
+def _put_in_front() -> None:
+    filters = _filters()
+    if not filters or filters[0] is not _filter:
+        filters[:] = [_filter, *(known for known in filters if known is not _filter)]
+
+
 def install() -> None:
-    """Once in an interpreter.  The public functions take patterns in text alone, hence the list itself."""
+    """Once in an interpreter."""
     if sys.version_info >= (3, 12):
-        getattr(warnings, "filters").insert(0, ("ignore", OnlyOurs(), DeprecationWarning, None, 0))
+        os.register_at_fork(after_in_parent=_put_in_front)

@@ -48,7 +48,7 @@ def main(argv: Sequence[str]) -> int:
 def option_rows() -> tuple[list[Row], str]:
     """The extension's table of options; or none, and why.  The program runs in any case."""
     try:
-        return list(function("options")()), ""
+        return [row for row in function("options")() if not row["secret"]], ""  # command lines are no secret
     except ImportError as error:
         return [], str(error)
 
@@ -106,9 +106,19 @@ def variables(rows: Sequence[Row], chosen: Mapping[str, Any], environment: Mappi
         if value is not None:
             out[row["variables"][0]] = str(int(value)) if is_boolean(row) else value
         if row["name"] == "output":
-            given = [value, *map(environment.get, row["variables"]), row["default"]]
-            out[row["variables"][0]] = absolute(next(filter(None, given)))
+            out.update(place_of_files(row, value, environment))
     return out
+
+
+def place_of_files(row: Row, value: str | None, environment: Mapping[str, str]) -> dict[str, str]:
+    """In the variable that says so already; the default in one that sends nothing to files
+    which would go elsewhere."""
+    if value:
+        return {row["variables"][0]: absolute(value)}
+    for variable in row["variables"]:
+        if environment.get(variable):
+            return {variable: absolute(environment[variable])}
+    return {"SNECK_OUTPUT_DEFAULT": absolute(row["default"])}
 
 
 def absolute(path: str) -> str:

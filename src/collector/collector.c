@@ -21,10 +21,12 @@
 #include "collector/lock_exclude.h"
 #include "collector/lock_name.h"
 #include "collector/lock_site.h"
+#include "collector/lock_stubs.h"
 #include "collector/lock_table.h"
 #include "collector/primitives.h"
 #include "collector/py_symbols.h"
 #include "runtime/error.h"
+#include "runtime/pushed.h"
 #include "runtime/red_black.h"
 #include "runtime/stats.h"
 #include "runtime/threads.h"
@@ -49,23 +51,31 @@ static int prepare(void)
 	return threads_init();
 }
 
-int collector_start(const struct options *options, char *reason, size_t reason_size)
+static int start_locks(const struct options *options, char *reason, size_t reason_size)
 {
-	int error = prepare();
-	refusal = NULL;
-	if (error || !options->lock_enabled)
-		return error;
 	lock_exclude_set(options->lock_exclude_modules);
 	lock_class_exclude(lock_exclude_has);
 	lock_class_reset_counts();
-	error = lock_start(options, &refusal);
+	int error = lock_start(options, &refusal);
 	if (error && refusal)
 		snprintf(reason, reason_size, "%s", refusal);
 	return error;
 }
 
+int collector_start(const struct options *options, char *reason, size_t reason_size)
+{
+	int error = prepare();
+	refusal = NULL;
+	if (!error && options->lock_enabled)
+		error = start_locks(options, reason, reason_size);
+	if (!error)
+		pushed_enable((size_t)options->max_frames);
+	return error;
+}
+
 void collector_stop(void)
 {
+	pushed_disable();
 	lock_stop();
 }
 
@@ -73,7 +83,7 @@ void collector_drain(void)
 {
 	threads_drain();
 	code_table_new_period();
-	if (lock_is_running())
+	if (lock_is_running() || pushed_is_enabled())
 		code_table_schedule_trim();
 }
 
@@ -141,6 +151,7 @@ void collector_status(struct status *status)
 	status_truth(status, "lock_sampling", lock_is_running());
 	status_text(status, "lock_refused", refusal);
 	status_text(status, "lock_look", lock_look_reason());
+	status_text(status, "far_hooks", lock_stubs_reason());
 	status_text(status, "slow_frames", frames_slow_reason());
 	status_number(status, "lock_classes", lock_class_last());
 	status_number(status, "lock_table_bytes", (int64_t)lock_table_bytes());
@@ -161,12 +172,14 @@ void collector_prefork(void)
 	lock_table_prefork();
 	holds_prefork();
 	code_table_prefork();
+	pushed_prefork();
 	primitives_prefork();
 }
 
 void collector_postfork_parent(void)
 {
 	primitives_postfork_parent();
+	pushed_postfork_parent();
 	code_table_postfork_parent();
 	holds_postfork_parent();
 	lock_table_postfork_parent();
@@ -179,6 +192,7 @@ void collector_postfork_parent(void)
 void collector_postfork_child(void)
 {
 	primitives_postfork_child();
+	pushed_postfork_child();
 	code_table_postfork_child();
 	holds_postfork_child();
 	lock_table_postfork_child();

@@ -22,13 +22,15 @@ libsneck_collector_la_SOURCES = \
 	src/collector/lock_sample.c src/collector/lock_sample.h \
 	src/collector/lock_search.c src/collector/lock_search.h \
 	src/collector/lock_site.c src/collector/lock_site.h \
+	src/collector/lock_stubs.c src/collector/lock_stubs.h \
 	src/collector/lock_table.c src/collector/lock_table.h \
 	src/collector/opcodes.c src/collector/opcodes.h src/collector/opcodes.def \
 	src/collector/primitives.c src/collector/primitives.h src/collector/primitives.def \
 	src/collector/py_symbols.c src/collector/py_symbols.h src/collector/py_symbols.def \
+	src/collector/pushed_stack.c src/collector/pushed_stack.h \
 	src/collector/py_text.c src/collector/py_text.h \
 	src/collector/sampling.c src/collector/sampling.h \
 	src/collector/semaphore.c src/collector/semaphore.h \
 	src/collector/thread_name.c src/collector/thread_name.h
 libsneck_collector_la_CPPFLAGS = $(AM_CPPFLAGS) $(PYTHON_CPPFLAGS)
-libsneck_collector_la_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+libsneck_collector_la_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) -fno-plt

@@ -22,12 +22,16 @@
 #include "collector/lock_look.h"
 #include "collector/lock_sample.h"
 #include "collector/lock_site.h"
+#include "collector/lock_stubs.h"
 #include "collector/lock_table.h"
 #include "collector/sampling.h"
 #include "runtime/clocks.h"
 #include "runtime/error.h"
 #include "runtime/mutex.h"
 #include "runtime/stats.h"
+
+#define ALWAYS_INLINE inline __attribute__((always_inline))
+#define SLOW __attribute__((noinline))
 
 enum { TYPES_MAX = 64, KINDS = 2 };	/* Lock and RLock in each of 32 interpreters */
 
@@ -60,49 +64,55 @@ const char *lock_look_reason(void)
 
 /* ---- making and dying ------------------------------------------------------------------ */
 
-static void note_creation(PyObject *lock, enum lock_kind kind)
+static ALWAYS_INLINE PyObject *note_creation(PyObject *lock, enum lock_kind kind)
 {
 	if (!lock || !lock_sampler.is_running)
-		return;
+		return lock;
 	uint32_t id = lock_site_class(PyThreadState_Get(), kind);
 	if (id && lock_table_put(lock, id))
 		stats_count(STAT_locks_unlisted);
+	return lock;
 }
 
 static void note_death(PyObject *lock)
 {
-	if (!lock_sampler.is_running)
-		return;
 	lock_table_remove(lock);
 	if (holds_maybe(lock))
 		holds_drop(lock);
 }
 
+/* Most die young and without a hold: nothing is called for them, nothing saved. */
+static ALWAYS_INLINE bool needs_no_note(PyObject *lock)
+{
+	return !lock_sampler.is_running || (!holds_maybe(lock) && lock_table_remove_first(lock));
+}
+
 static PyObject *allocate_lock_hook(PyObject *module, PyObject *unused)
 {
-	PyObject *lock = ((PyCFunction)allocate_lock.original)(module, unused);
-	note_creation(lock, LOCK_KIND_LOCK);
-	return lock;
+	return note_creation(((PyCFunction)allocate_lock.original)(module, unused), LOCK_KIND_LOCK);
 }
 
 static PyObject *allocate_hook(PyObject *module, PyObject *unused)
 {
-	PyObject *lock = ((PyCFunction)allocate.original)(module, unused);
-	note_creation(lock, LOCK_KIND_LOCK);
-	return lock;
+	return note_creation(((PyCFunction)allocate.original)(module, unused), LOCK_KIND_LOCK);
 }
 
 #define SLOT_HOOKS(name, kind) \
 	static PyObject *name##_new_hook(PyTypeObject *type, PyObject *args, PyObject *keywords) \
 	{ \
-		PyObject *lock = original_new[kind](type, args, keywords); \
-		note_creation(lock, kind); \
-		return lock; \
+		return note_creation(original_new[kind](type, args, keywords), kind); \
 	} \
-	static void name##_dealloc_hook(PyObject *lock) \
+	static SLOW void name##_dealloc_slow(PyObject *lock) \
 	{ \
 		note_death(lock); \
 		original_dealloc[kind](lock); \
+	} \
+	static void name##_dealloc_hook(PyObject *lock) \
+	{ \
+		if (needs_no_note(lock)) \
+			original_dealloc[kind](lock); \
+		else \
+			name##_dealloc_slow(lock); \
 	}
 
 SLOT_HOOKS(lock, LOCK_KIND_LOCK)
@@ -292,6 +302,7 @@ static int prove_all(const char **reason)
 	if (error)
 		return error;
 	lock_look_prove(make_lock, make_rlock, &look_reason);
+	lock_stubs_map();
 	is_proved = true;
 	return OK;
 }
@@ -299,7 +310,8 @@ static int prove_all(const char **reason)
 static void redirect_method(struct lock_method *method)
 {
 	if (method->place.at)
-		place_redirect(&method->place, method->hooks[lock_convention_of(method->place.flags)]);
+		place_redirect(&method->place, method->stub ? method->stub :
+					       method->hooks[lock_convention_of(method->place.flags)]);
 }
 
 static int64_t measure_clock_cost(void)
@@ -358,10 +370,13 @@ static void redirect_all(void)
 	for (size_t i = 0; i < LOCK_METHODS; i++)
 		if (lock_methods[i].role == ROLE_ACQUIRE)
 			redirect_method(&lock_methods[i]);
-	if (jit_is_enabled())
+	if (jit_is_enabled()) {
 		redirect_releases(true);
-	else
+		lock_stubs_set_holds(false);
+		holds_on_change(lock_stubs_set_holds);
+	} else {
 		holds_on_change(redirect_releases);
+	}
 	place_redirect(&allocate_lock, (void *)allocate_lock_hook);
 	place_redirect(&allocate, (void *)allocate_hook);
 	mutex_lock(&types_lock);

@@ -83,6 +83,13 @@ struct lock_method lock_methods[LOCK_METHODS] = {
 			[CALL_FASTCALL] = (void *)identifier##_fastcall, \
 			[CALL_NOARGS] = (void *)identifier##_noargs, \
 		}, \
+		.slow = { \
+			[CALL_VARARGS_KEYWORDS] = (void *)identifier##_varargs_keywords_slow, \
+			[CALL_FASTCALL_KEYWORDS] = (void *)identifier##_fastcall_keywords_slow, \
+			[CALL_VARARGS] = (void *)identifier##_varargs_slow, \
+			[CALL_FASTCALL] = (void *)identifier##_fastcall_slow, \
+			[CALL_NOARGS] = (void *)identifier##_noargs_slow, \
+		}, \
 	},
 #include "collector/lock_methods.def"
 #undef LOCK_METHOD

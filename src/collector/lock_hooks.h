@@ -33,7 +33,8 @@ struct lock_method {
 	enum lock_kind kind;
 	enum lock_role role;
 	struct place place;
-	void *hooks[CALL_CONVENTIONS];
+	void *hooks[CALL_CONVENTIONS], *slow[CALL_CONVENTIONS];
+	void *stub;			/* the hook once more, near the original; NULL for none (lock_stubs.c) */
 };
 
 extern struct lock_method lock_methods[LOCK_METHODS] __attribute__((visibility("hidden")));

@@ -59,7 +59,6 @@ static void skip_frames(struct operation *op)
 
 void operation_look_around(struct operation *op, struct thread *thread, const struct lock_call *call)
 {
-	fork_sampled();
 	op->call = call;
 	op->thread = thread;
 	op->tstate = PyThreadState_Get();
@@ -68,6 +67,7 @@ void operation_look_around(struct operation *op, struct thread *thread, const st
 	find_class(op);
 	if (!op->lock_class)
 		return;
+	fork_sampled();
 	skip_frames(op);
 	thread_name_refresh(thread);
 }

@@ -187,8 +187,10 @@ static PyObject *acquire_sampled(struct thread *thread, const struct lock_call *
 	run_attempt(&op, a);
 	if (op.lock_class && is_running())
 		record(&op, a, is_found ? &row : NULL);
-	if (a->is_drawn)
-		sampling_account(thread, a->begin_ns - started_ns, a->end_ns);
+	if (a->is_drawn) {
+		int64_t now_ns = clock_now_ns();
+		sampling_account(thread, now_ns - started_ns - (a->end_ns - a->begin_ns), now_ns);
+	}
 	thread->is_sampling = false;
 	return a->result;
 }

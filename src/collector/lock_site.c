@@ -50,8 +50,7 @@ static uint32_t n_nodes;
  * does stands where leaf and caller together hash to; else the caller is 0.
  */
 struct recent_site {
-	uintptr_t code, instruction;
-	uintptr_t caller_code, caller_instruction;
+	struct py_frames_mark leaf, caller;	/* their frames are 0 */
 	uint32_t class_id;
 	enum lock_kind kind;
 };
@@ -146,31 +145,44 @@ static uint32_t name_site(const void *tstate, enum lock_kind kind, const struct 
 	return c->id;
 }
 
-static bool is_marked(uintptr_t code, const struct raw_frame *frame)
+static bool is_marked(const struct py_frames_mark *mark, const struct raw_frame *frame)
 {
-	return (code & ~(uintptr_t)3) == frame->code;	/* a tag apart, in 3.14 and later */
+	return (mark->code & ~(uintptr_t)3) == frame->code;	/* a tag apart, in 3.14 and later */
 }
 
-static size_t recent_index(const struct recent_site *site)
+static inline size_t mark_hash(const struct py_frames_mark *mark)
 {
-	uint64_t words = (uint64_t)site->code ^ site->instruction << 7 ^ site->instruction ^
-			 (uint64_t)site->caller_code << 3 ^ site->caller_instruction << 11;
-	return words * 0x9e3779b97f4a7c15 >> (64 - RECENT_BITS);
+	return (mark->code ^ mark->instruction << 7 ^ mark->instruction) * 0x9e3779b97f4a7c15;
+}
+
+static inline size_t leaf_index(const struct py_frames_mark *leaf)
+{
+	return mark_hash(leaf) >> (64 - RECENT_BITS);
+}
+
+static inline size_t pair_index(const struct py_frames_mark *leaf, const struct py_frames_mark *caller)
+{
+	return (mark_hash(leaf) + 3 * mark_hash(caller)) >> (64 - RECENT_BITS);
+}
+
+static inline bool is_same(const struct py_frames_mark *a, const struct py_frames_mark *b)
+{
+	return a->code == b->code && a->instruction == b->instruction;
 }
 
 /* Remember the site, if the marked frames are those that tell it. */
 static void remember(struct recent_site *recents, const struct recent_site *site, const struct raw_frame *frames,
 		     size_t used)
 {
-	if (used > 2 || !is_marked(site->code, &frames[0]) || (used == 2 && !is_marked(site->caller_code, &frames[1])))
+	if (used > 2 || !is_marked(&site->leaf, &frames[0]) || (used == 2 && !is_marked(&site->caller, &frames[1])))
 		return;
 	struct recent_site leaf = *site;
-	leaf.caller_code = leaf.caller_instruction = 0;
+	leaf.caller = (struct py_frames_mark){0};
 	if (used == 2) {
 		leaf.class_id = DEEPER;
-		recents[recent_index(site)] = *site;
+		recents[pair_index(&site->leaf, &site->caller)] = *site;
 	}
-	recents[recent_index(&leaf)] = leaf;
+	recents[leaf_index(&leaf.leaf)] = leaf;
 }
 
 /* By itself, or by way of the function threading.RLock(). */
@@ -180,11 +192,18 @@ static bool is_made_after_fork(const struct raw_frame *frames, size_t depth)
 	       (depth > 1 && primitives_makes_inner_locks(frames[1].code));
 }
 
-/* site: marks and kind are set; its class is found. */
-static __attribute__((noinline)) uint32_t find_class(const void *tstate, struct recent_site *recents,
-						     struct recent_site *site)
+static struct recent_site *recent_sites(void)
+{
+	if (!thread_hot.sites && thread_self())
+		thread_hot.sites = calloc(1 << RECENT_BITS, sizeof(struct recent_site));
+	return thread_hot.sites;
+}
+
+/* site: its marks and kind are set; its class is found. */
+static __attribute__((noinline, cold)) uint32_t find_class(const void *tstate, struct recent_site *site)
 {
 	struct raw_frame frames[STACK_MAX];
+	struct recent_site *recents = recent_sites();
 	size_t total, used, depth = py_frames_walk(tstate, frames, STACK_MAX, &total);
 	if (!depth || is_made_after_fork(frames, depth) || !is_ready())
 		return LOCK_CLASS_NONE;
@@ -196,32 +215,34 @@ static __attribute__((noinline)) uint32_t find_class(const void *tstate, struct 
 	return site->class_id;
 }
 
-static struct recent_site *recent_sites(void)
+/*
+ * The leaf is not among the recent ones, or it does not tell.  A mark comes in registers: to
+ * store it in parts and copy it whole costs more than all else here.
+ */
+static __attribute__((noinline)) uint32_t class_by_caller(const void *tstate, enum lock_kind kind, uintptr_t frame,
+							  uintptr_t code, uintptr_t instruction, bool is_known)
 {
-	struct thread *thread = thread_self();
-	if (thread && !thread->sites)
-		thread->sites = calloc(1 << RECENT_BITS, sizeof(struct recent_site));
-	return thread ? thread->sites : NULL;
-}
-
-static bool is_same(const struct recent_site *a, const struct recent_site *b)
-{
-	return a->code == b->code && a->instruction == b->instruction && a->kind == b->kind &&
-	       a->caller_code == b->caller_code && a->caller_instruction == b->caller_instruction;
+	struct py_frames_mark leaf = {frame, code, instruction}, caller = py_frames_mark_caller(&leaf);
+	if (is_known && caller.code) {
+		const struct recent_site *recent = (struct recent_site *)thread_hot.sites + pair_index(&leaf, &caller);
+		if (is_same(&recent->leaf, &leaf) && is_same(&recent->caller, &caller) && recent->kind == kind)
+			return recent->class_id;
+	}
+	return find_class(tstate, &(struct recent_site){.leaf = leaf, .caller = caller, .kind = kind});
 }
 
 uint32_t lock_site_class(const void *tstate, enum lock_kind kind)
 {
-	struct recent_site site = {.kind = kind}, *recents = recent_sites();
-	uintptr_t frame = py_frames_mark(tstate, &site.code, &site.instruction);
-	const struct recent_site *recent = recents && site.code ? &recents[recent_index(&site)] : NULL;
-	bool is_leaf = recent && is_same(recent, &site);
-	if (is_leaf && recent->class_id != DEEPER)
-		return recent->class_id;
-	py_frames_mark_caller(frame, &site.caller_code, &site.caller_instruction);
-	if (is_leaf && is_same(recent = &recents[recent_index(&site)], &site))
-		return recent->class_id;
-	return find_class(tstate, recents, &site);
+	struct py_frames_mark leaf = py_frames_mark(tstate);
+	const struct recent_site *recent = thread_hot.sites;
+	bool is_known = false;
+	if (recent && leaf.code) {
+		recent += leaf_index(&leaf);
+		is_known = is_same(&recent->leaf, &leaf) && recent->kind == kind && !recent->caller.code;
+		if (is_known && recent->class_id != DEEPER)
+			return recent->class_id;
+	}
+	return class_by_caller(tstate, kind, leaf.frame, leaf.code, leaf.instruction, is_known);
 }
 
 void lock_site_prefork(void)

@@ -2,9 +2,13 @@
  * lock_table.c - levels of buckets, each bucket a cache line of eight slots.
  *
  * A slot is one word: the lock's address, 16-byte aligned and below 2^48, in its upper 44
- * bits, its class in the lower 20; 0 is empty.  An address has one bucket in each level and
- * stands in at most one slot anywhere.  When its buckets are full in every level, a new
- * level as large as all before is added: nothing ever moves, so readers need no lock.
+ * bits, its class in the lower 20; 0 is empty.  An address has one slot in a small first
+ * table and one bucket in each level, and stands in at most one slot anywhere.  When its
+ * buckets are full in every level, a new level as large as all before is added: nothing ever
+ * moves, so readers need no lock.
+ *
+ * Hot: the first table, in the header.  A lock that dies young is put and removed there by a
+ * load and a store each.
  *
  *     operation          may meet             why it is safe
  *     put (store w)      put of another lock  only from interpreters with a GIL each; one of
@@ -30,8 +34,7 @@
 #include "runtime/mutex.h"
 
 enum {
-	CLASS_BITS = 20,
-	ALIGN_BITS = 4,
+	CLASS_BITS = LOCK_TABLE_CLASS_BITS,
 	SLOTS = 8,
 	FIRST_LEVEL_BITS = 8,	/* 256 buckets, 16 KiB */
 	LEVELS_MAX = 20,	/* 2^27 buckets in the last one */
@@ -46,13 +49,13 @@ static struct level {
 	unsigned bits;
 } levels[LEVELS_MAX];
 static unsigned n_levels;
+uint64_t lock_table_first[LOCK_TABLE_FIRST];
 static struct mutex grow_lock = MUTEX_INITIALIZER(LOCK_RANK_TABLE);
 
 /* 0 if the address does not fit a slot. */
 static uint64_t slot_key(const void *lock)
 {
-	uint64_t address = (uintptr_t)lock;
-	return address & 0xf || address >> 48 ? 0 : address >> ALIGN_BITS << CLASS_BITS;
+	return lock_table_fits(lock) ? lock_table_key(lock) : 0;
 }
 
 static struct bucket *bucket_of(const struct level *level, uint64_t key)
@@ -92,7 +95,7 @@ static bool bucket_put(struct bucket *bucket, uint64_t word)
 	return false;
 }
 
-int lock_table_put(const void *lock, uint32_t class_id)
+int lock_table_put_elsewhere(const void *lock, uint32_t class_id)
 {
 	uint64_t key = slot_key(lock);
 	if (!key || class_id > LOCK_CLASS_ID_MAX)
@@ -108,14 +111,21 @@ int lock_table_put(const void *lock, uint32_t class_id)
 	}
 }
 
+static bool has_key(const uint64_t *slot, uint64_t key)
+{
+	return (__atomic_load_n(slot, __ATOMIC_RELAXED) ^ key) >> CLASS_BITS == 0;
+}
+
 static uint64_t *slot_find(const void *lock)
 {
-	uint64_t key = slot_key(lock);
+	uint64_t key = slot_key(lock), *first = lock_table_first_of(lock);
+	if (key && has_key(first, key))
+		return first;
 	unsigned n = key ? __atomic_load_n(&n_levels, __ATOMIC_ACQUIRE) : 0;
 	for (unsigned i = n; i-- > 0;) {
 		struct bucket *bucket = bucket_of(&levels[i], key);
 		for (unsigned j = 0; j < SLOTS; j++)
-			if ((__atomic_load_n(&bucket->slots[j], __ATOMIC_RELAXED) ^ key) >> CLASS_BITS == 0)
+			if (has_key(&bucket->slots[j], key))
 				return &bucket->slots[j];
 	}
 	return NULL;
@@ -139,6 +149,8 @@ uint32_t lock_table_remove(const void *lock)
 
 void lock_table_clear(void)
 {
+	for (size_t i = 0; i < LOCK_TABLE_FIRST; i++)
+		__atomic_store_n(&lock_table_first[i], 0, __ATOMIC_RELAXED);
 	/* the pages read as zero again; a reader that is late finds nothing, not a fault */
 	for (unsigned i = 0; i < __atomic_load_n(&n_levels, __ATOMIC_ACQUIRE); i++)
 		madvise(levels[i].buckets, sizeof(struct bucket) << levels[i].bits, MADV_DONTNEED);
@@ -146,7 +158,7 @@ void lock_table_clear(void)
 
 size_t lock_table_bytes(void)
 {
-	size_t bytes = 0;
+	size_t bytes = sizeof(lock_table_first);
 	for (unsigned i = 0; i < __atomic_load_n(&n_levels, __ATOMIC_ACQUIRE); i++)
 		bytes += sizeof(struct bucket) << levels[i].bits;
 	return bytes;

@@ -5,7 +5,8 @@
  * mean.  Changing the mean between two draws does not bias the sum: each operation is still
  * met with a probability that was fixed before it, and weighted by its inverse.
  *
- * The budget: a thread adds up what its samples cost over a window of its own wall time.
+ * The budget: a thread adds up what its samples cost over a window, and compares it with
+ * the processor time it had: on a busy machine that is less than passed by the clock.
  * Over the budget, the mean doubles until it fits; below half of it, it halves, down to the
  * one asked for.
  */
@@ -13,6 +14,7 @@
 
 #include "collector/sampling.h"
 
+#include "runtime/clocks.h"
 #include "runtime/stats.h"
 
 static const int64_t window_ns = 1000000;	/* 1 ms: a burst is noticed before it has cost much */
@@ -71,9 +73,9 @@ bool sampling_keep_wait(struct thread *thread, int64_t wait_ns, double *weight)
 	return rng_uniform(&thread->rng) <= keep;
 }
 
-static void close_window(struct thread *thread, int64_t elapsed_ns)
+static void close_window(struct thread *thread, int64_t used_ns)
 {
-	double used_pct = 100.0 * (double)thread->window_cost_ns / (double)elapsed_ns;
+	double used_pct = 100.0 * (double)thread->window_cost_ns / (double)(used_ns > 0 ? used_ns : 1);
 	if (used_pct > settings.budget_pct && thread->thinning < thinning_max) {
 		for (; used_pct > settings.budget_pct; used_pct /= 2)
 			thread->thinning *= 2;
@@ -88,11 +90,12 @@ void sampling_account(struct thread *thread, int64_t cost_ns, int64_t now_ns)
 	if (settings.budget_pct <= 0)
 		return;
 	thread->window_cost_ns += cost_ns;
-	int64_t elapsed_ns = now_ns - thread->window_start_ns;
-	if (elapsed_ns < window_ns)
+	if (now_ns - thread->window_start_ns < window_ns)
 		return;
+	int64_t used_ns = clock_thread_ns();
 	if (thread->window_start_ns)
-		close_window(thread, elapsed_ns);
+		close_window(thread, used_ns - thread->window_start_used_ns);
 	thread->window_start_ns = now_ns;
+	thread->window_start_used_ns = used_ns;
 	thread->window_cost_ns = 0;
 }

@@ -100,19 +100,27 @@ static bool is_due(const struct thread *thread)
 	return (thread->name_misses & (thread->name_misses - 1)) == 0;
 }
 
+void thread_name_from_kernel(struct thread *thread)
+{
+	char name[32];
+	if (*thread->name)
+		return;
+	kernel_name(thread, name, sizeof(name));
+	set_name(thread, name);
+}
+
 void thread_name_refresh(struct thread *thread)
 {
 	unsigned period = threads_period();
 	if (thread->name_period == period || (thread->name_misses++ && !is_due(thread)))
 		return;
-	char *text = python_name(thread->ident), name[32];
+	char *text = python_name(thread->ident);
 	if (text) {
 		set_name(thread, text);
 		thread->name_period = period;
 		thread->name_misses = 0;
-	} else if (!*thread->name) {
-		kernel_name(thread, name, sizeof(name));
-		set_name(thread, name);
+	} else {
+		thread_name_from_kernel(thread);
 	}
 	free(text);
 }

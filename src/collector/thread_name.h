@@ -12,4 +12,7 @@
  */
 void thread_name_refresh(struct thread *thread);
 
+/* Give the calling thread, if it has no name yet, the kernel's.  With or without the GIL. */
+void thread_name_from_kernel(struct thread *thread);
+
 #endif

@@ -12,16 +12,28 @@
 #include "module/convert.h"
 #include "runtime/sample.h"
 
+static int append_text(PyObject *list, const char *text)
+{
+	PyObject *object = text_object(text);
+	int error = object ? PyList_Append(list, object) : -1;
+	Py_XDECREF(object);
+	return error;
+}
+
 static PyObject *variable_names(const struct option_info *info)
 {
-	if (info->datadog_variable)
-		return Py_BuildValue("[ss]", info->variable, info->datadog_variable);
-	return Py_BuildValue("[s]", info->variable);
+	PyObject *list = PyList_New(0);
+	int error = list ? append_text(list, info->variable) : 0;
+	for (const char *const *shared = info->shared_variables; list && !error && *shared; shared++)
+		error = append_text(list, *shared);
+	if (error)
+		Py_CLEAR(list);
+	return list;
 }
 
 static PyObject *limit_object(const struct option_info *info, double limit)
 {
-	if (info->type == OPTION_BOOL || info->type == OPTION_STRING)
+	if (info->type == OPTION_BOOL || info->room)
 		Py_RETURN_NONE;
 	return PyFloat_FromDouble(limit);
 }

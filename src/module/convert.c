@@ -35,7 +35,9 @@ PyObject *option_value(const struct options *options, enum option_id id)
 	case OPTION_INT:
 		return PyLong_FromLongLong(options_int(options, id));
 	case OPTION_STRING:
-		return PyUnicode_DecodeFSDefault(options_string(options, id));
+	case OPTION_NAME:
+	case OPTION_SECRET:
+		return PyUnicode_DecodeFSDefault(options_shown_text(options, id));
 	default:
 		return PyFloat_FromDouble(options_double(options, id));
 	}
@@ -49,6 +51,8 @@ const char *option_type_name(enum option_id id)
 	case OPTION_INT:
 		return "int";
 	case OPTION_STRING:
+	case OPTION_NAME:
+	case OPTION_SECRET:
 		return "str";
 	default:
 		return "float";
@@ -115,6 +119,8 @@ static PyObject *option_text(enum option_id id, PyObject *value)
 	case OPTION_INT:
 		return int_text(value);
 	case OPTION_STRING:
+	case OPTION_NAME:
+	case OPTION_SECRET:
 		return string_text(value);
 	default:
 		return double_text(value);

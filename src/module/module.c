@@ -12,6 +12,7 @@
 
 #include "module/api.h"
 #include "module/api_docs.h"
+#include "module/c_interface.h"
 #include "module/convert.h"
 #include "module/debug_names.h"
 #include "module/debug_stack.h"
@@ -32,7 +33,8 @@ static PyMethodDef methods[] = {
 
 static int set_up(PyObject *module)
 {
-	return PyModule_AddStringConstant(module, "__version__", PACKAGE_VERSION);
+	int error = PyModule_AddStringConstant(module, "__version__", PACKAGE_VERSION);
+	return error ? error : c_interface_add(module);
 }
 
 /*

@@ -1,6 +1,9 @@
 /*
  * uploading.c - put the uploader together: two profiles, a sink, the hooks, a signal.
  *
+ * The end is bounded: a try that is under way at the stop, and the last one, share some
+ * seconds, and are cancelled then.
+ *
  * The sink lives from start to stop.  Where the last upload does not end in time it stays,
  * as the uploader still has it; the next start looks again.
  */
@@ -14,18 +17,30 @@
 #include <stdio.h>
 
 #include "collector/collector.h"
+#include "module/identity.h"
 #include "module/program_name.h"
+#include "runtime/clocks.h"
 #include "runtime/error.h"
 #include "runtime/log.h"
 #include "runtime/red_black.h"
 #include "upload/exit_signal.h"
-#include "upload/sink_file.h"
+#include "upload/http.h"
+#include "upload/runtime_id.h"
+#include "upload/sink_choice.h"
+#include "upload/sink_datadog.h"
+#include "upload/sink_make.h"
 #include "upload/uploader.h"
 
-/* How long the end of a program waits for its last profile: as long as exit_signal.h grants a signal. */
+/* How long the end of a program waits for its last profile to be written; a disk may be slow. */
 static const int64_t stop_timeout_ns = 10 * INT64_C(1000000000);
 
+/* How long for a server to take it, at most: as long as exit_signal.h grants a signal. */
+static const int64_t last_try_ns = 5 * INT64_C(1000000000);
+
 static struct sink *sink;	/* NULL: the uploader has none */
+static struct sink_choice choice;	/* of the last start */
+static char target[SINK_TARGET_MAX];
+static int64_t api_timeout_ns;
 
 /* ---- hooks of the uploader: its thread, no GIL --------------------------------------------- */
 
@@ -74,11 +89,18 @@ static int make_profiles(const struct options *options)
 	return error == ERR_STATE ? OK : error;
 }
 
-static int make_sink(const struct options *options)
+static int make_sink(const struct options *options, char reason[REASON_MAX])
 {
+	_Static_assert((int)REASON_MAX >= (int)SINK_PROBLEM_MAX, "a sink's problem is a reason");
+	static struct process_identity identity;	/* kilobytes; one start at a time */
 	char program[PROGRAM_NAME_MAX];
 	program_name(program);
-	return sink_file_new(options->output, program, &sink);
+	identity_gather(&identity);
+	sink_choose(options, &choice);
+	if (*choice.problem)
+		log_once("sink-choice", "%s", choice.problem);
+	const struct sink_wishes wishes = {&choice, options, &identity, program};
+	return sink_make(&wishes, &sink, target, reason);
 }
 
 static int run_uploader(const struct options *options)
@@ -113,9 +135,11 @@ int uploading_start(const struct options *options, char reason[REASON_MAX])
 	int error = make_profiles(options);
 	if (error)
 		return fail(error, "no memory for profiles", reason);
-	error = make_sink(options);
+	api_timeout_ns = options->api_timeout * INT64_C(1000000);
+	http_allow();
+	error = make_sink(options, reason);
 	if (error)
-		return fail(error, "no place for profiles", reason);
+		return error;
 	error = run_uploader(options);
 	if (error)
 		return fail(error, "the uploader does not start", reason);
@@ -124,8 +148,15 @@ int uploading_start(const struct options *options, char reason[REASON_MAX])
 	return OK;
 }
 
+/* Nothing of the network's outlasts it, also where this very thread does the last upload. */
+static void bound_last_try(void)
+{
+	http_cancel_at(clock_now_ns() + (api_timeout_ns < last_try_ns ? api_timeout_ns : last_try_ns));
+}
+
 void uploading_stop(void)
 {
+	bound_last_try();
 	if (release(true, stop_timeout_ns))
 		log_once("stop", "the last profile could not be written in time");
 	exit_signal_uninstall();	/* last: a SIGTERM until here still gets its profile */
@@ -169,16 +200,28 @@ static const char *text_or_null(const char *text)
 	return *text ? text : NULL;
 }
 
+static bool is_datadog(void)
+{
+	return sink && (choice.kind == SINK_AGENT || choice.kind == SINK_INTAKE);
+}
+
 void uploading_status(struct status *status)
 {
 	struct uploader_status uploader;
 	uploader_status(&uploader);
 	status_text(status, "state", state_text(uploader.state));
+	status_text(status, "sink", *target ? sink_kind_text(choice.kind) : NULL);
+	status_text(status, "target", text_or_null(target));
+	status_text(status, "why", text_or_null(choice.why));
+	status_text(status, "service", is_datadog() ? sink_datadog_service(sink) : NULL);
+	status_text(status, "runtime_id", text_or_null(runtime_id()));
 	status_number(status, "uploads", (int64_t)uploader.uploads);
 	status_number(status, "failures", (int64_t)uploader.failures);
 	status_number(status, "profiles_lost", (int64_t)uploader.drops);
 	status_number(status, "bytes", (int64_t)uploader.bytes);
 	status_number(status, "samples_overflowed", (int64_t)uploader.overflowed);
+	status_number(status, "retries", (int64_t)uploader.retries);
+	status_number(status, "waiting", (int64_t)uploader.waiting);
 	status_text(status, "last_target", text_or_null(uploader.last_target));
 	status_text(status, "last_error", text_or_null(uploader.last_error));
 }

@@ -12,11 +12,13 @@ libsneck_runtime_la_SOURCES = \
 	src/runtime/lockrank.h \
 	src/runtime/log.c src/runtime/log.h \
 	src/runtime/mutex.c src/runtime/mutex.h \
+	src/runtime/near_map.c src/runtime/near_map.h \
 	src/runtime/options.c src/runtime/options.h src/runtime/options.def \
 	src/runtime/profile.c src/runtime/profile.h \
 	src/runtime/py_frames.c src/runtime/py_frames.h \
 	src/runtime/py_offsets.c src/runtime/py_offsets.h \
 	src/runtime/py_offsets_table.def \
+	src/runtime/pushed.c src/runtime/pushed.h \
 	src/runtime/red_black.c src/runtime/red_black.h \
 	src/runtime/rng.c src/runtime/rng.h \
 	src/runtime/safe_read.c src/runtime/safe_read.h \

@@ -11,6 +11,7 @@ enum lock_rank {
 	LOCK_RANK_NONE,
 	LOCK_RANK_CONTROL,	/* whether the profiler runs */
 	LOCK_RANK_UPLOAD,	/* uploader: one upload at a time, its deadline and state */
+	LOCK_RANK_HTTP,		/* libcurl, while it works; never while it waits */
 	LOCK_RANK_THREADS,	/* registry of sampled threads */
 	LOCK_RANK_CACHE,	/* one thread's sample cache */
 	LOCK_RANK_SITES,	/* creation sites of locks */
@@ -19,6 +20,7 @@ enum lock_rank {
 	LOCK_RANK_TABLE,	/* growing the lock table */
 	LOCK_RANK_HOLDS,	/* one shard of the holds in progress */
 	LOCK_RANK_CODES,	/* functions interned by code object */
+	LOCK_RANK_PUSHED,	/* texts, functions and labels that other C code brought */
 	LOCK_RANK_PRIMITIVES,	/* table of the standard library's code that uses locks */
 	LOCK_RANK_PROFILE,	/* the red and the black profile */
 	LOCK_RANK_LOG,		/* rate limit of log lines */

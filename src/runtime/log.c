@@ -25,7 +25,7 @@
 static const int64_t period_ns = 60 * INT64_C(1000000000);
 
 /* More kinds than the code has, each option's variables included; beyond, they share the last. */
-enum { KINDS_MAX = 64 };
+enum { KINDS_MAX = 192 };
 
 struct kind {
 	const char *name;	/* NULL: free */

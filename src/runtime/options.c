@@ -22,15 +22,25 @@
 #define OPTION_OFFSET_INT(id) offsetof(struct options, id)
 #define OPTION_OFFSET_DOUBLE(id) offsetof(struct options, id)
 #define OPTION_OFFSET_STRING(id) offsetof(struct options, id)
+#define OPTION_OFFSET_NAME(id) offsetof(struct options, id)
+#define OPTION_OFFSET_SECRET(id) offsetof(struct options, id)
 #define OPTION_OFFSET_SECONDS(id) offsetof(struct options, id##_ns)
+#define OPTION_ROOM_BOOL 0
+#define OPTION_ROOM_INT 0
+#define OPTION_ROOM_DOUBLE 0
+#define OPTION_ROOM_SECONDS 0
+#define OPTION_ROOM_STRING OPTION_TEXT_MAX
+#define OPTION_ROOM_NAME OPTION_NAME_MAX
+#define OPTION_ROOM_SECRET OPTION_NAME_MAX
+#define NAMES(...) __VA_ARGS__
 
 const struct option_info option_infos[OPTIONS] = {
-#define OPTION(id, type_, keyword_, variable_, datadog, default_, low, high, policy_, help_) \
+#define OPTION(id, type_, keyword_, variable_, shared, default_, low, high, policy_, help_) \
 	[OPTION_##id] = { \
 		.name = #id, \
 		.keyword = keyword_, \
 		.variable = variable_, \
-		.datadog_variable = datadog, \
+		.shared_variables = (const char *const[]){shared, NULL}, \
 		.default_text = default_, \
 		.lowest_text = #low, \
 		.highest_text = #high, \
@@ -40,6 +50,7 @@ const struct option_info option_infos[OPTIONS] = {
 		.type = OPTION_##type_, \
 		.policy = OPTION_##policy_, \
 		.offset = OPTION_OFFSET_##type_(id), \
+		.room = OPTION_ROOM_##type_, \
 	},
 #include "runtime/options.def"
 #undef OPTION
@@ -149,8 +160,8 @@ static void store_number(struct options *options, enum option_id id, double valu
 static int set_string(struct options *options, enum option_id id, const char *text, char *problem)
 {
 	size_t size = strlen(text) + 1;
-	if (size > OPTION_TEXT_MAX) {
-		snprintf(problem, OPTION_PROBLEM_MAX, "is longer than %d bytes", OPTION_TEXT_MAX - 1);
+	if (size > option_infos[id].room) {
+		snprintf(problem, OPTION_PROBLEM_MAX, "is longer than %zu bytes", option_infos[id].room - 1);
 		return ERR_INVALID;
 	}
 	memcpy(field(options, id), text, size);
@@ -183,8 +194,7 @@ static int set_number(struct options *options, enum option_id id, const char *te
 int options_set(struct options *options, enum option_id id, const char *text, enum option_source source,
 		char problem[OPTION_PROBLEM_MAX])
 {
-	bool is_string = option_infos[id].type == OPTION_STRING;
-	int error = is_string ? set_string(options, id, text, problem) : set_number(options, id, text, problem);
+	int error = option_is_text(id) ? set_string(options, id, text, problem) : set_number(options, id, text, problem);
 	if (error != ERR_INVALID)
 		options->sources[id] = source;
 	return error;
@@ -202,7 +212,7 @@ void options_init(struct options *options)
 
 static const char *non_empty(char *(*look_up)(const char *), const char *name)
 {
-	const char *text = name ? look_up(name) : NULL;
+	const char *text = look_up(name);
 	return text && *text ? text : NULL;
 }
 
@@ -212,6 +222,8 @@ static void set_from_variable(struct options *options, enum option_id id, const 
 	char problem[OPTION_PROBLEM_MAX];
 	const struct option_info *info = &option_infos[id];
 	int error = options_set(options, id, text, source, problem);
+	if (info->type == OPTION_SECRET)
+		text = "***";
 	if (options->quiet)
 		return;
 	if (error == ERR_INVALID)
@@ -221,26 +233,38 @@ static void set_from_variable(struct options *options, enum option_id id, const 
 		log_once(variable, "%s=\"%.100s\" %s: the limit is used", variable, text, problem);
 }
 
+static void set_from_shared(struct options *options, enum option_id id, char *(*look_up)(const char *name))
+{
+	const char *const *shared = option_infos[id].shared_variables;
+	for (uint8_t i = 0; shared[i]; i++) {
+		const char *text = non_empty(look_up, shared[i]);
+		if (!text)
+			continue;
+		options->shared[id] = i;
+		set_from_variable(options, id, shared[i], text, OPTION_BY_SHARED_VARIABLE);
+		return;
+	}
+}
+
 void options_from_environment(struct options *options, char *(*look_up)(const char *name))
 {
 	for (enum option_id id = 0; id < OPTIONS; id++) {
-		const struct option_info *info = &option_infos[id];
-		const char *own = non_empty(look_up, info->variable);
-		const char *datadog = non_empty(look_up, info->datadog_variable);
+		const char *variable = option_infos[id].variable;
+		const char *own = non_empty(look_up, variable);
 		if (options->sources[id] == OPTION_BY_ARGUMENT)
 			continue;
 		if (own)
-			set_from_variable(options, id, info->variable, own, OPTION_BY_VARIABLE);
-		else if (datadog)
-			set_from_variable(options, id, info->datadog_variable, datadog, OPTION_BY_DATADOG_VARIABLE);
+			set_from_variable(options, id, variable, own, OPTION_BY_VARIABLE);
+		else
+			set_from_shared(options, id, look_up);
 	}
 }
 
 const char *options_source_text(const struct options *options, enum option_id id)
 {
 	switch (options->sources[id]) {
-	case OPTION_BY_DATADOG_VARIABLE:
-		return option_infos[id].datadog_variable;
+	case OPTION_BY_SHARED_VARIABLE:
+		return option_infos[id].shared_variables[options->shared[id]];
 	case OPTION_BY_VARIABLE:
 		return option_infos[id].variable;
 	case OPTION_BY_ARGUMENT:
@@ -276,4 +300,15 @@ double options_double(const struct options *options, enum option_id id)
 const char *options_string(const struct options *options, enum option_id id)
 {
 	return const_field(options, id);
+}
+
+const char *options_shown_text(const struct options *options, enum option_id id)
+{
+	const char *text = options_string(options, id);
+	return option_infos[id].type == OPTION_SECRET && *text ? "***" : text;
+}
+
+bool option_is_text(enum option_id id)
+{
+	return option_infos[id].room != 0;
 }

@@ -17,14 +17,17 @@ enum option_id {
 	OPTIONS
 };
 
-enum option_type { OPTION_BOOL, OPTION_INT, OPTION_DOUBLE, OPTION_STRING, OPTION_SECONDS };
+enum option_type {
+	OPTION_BOOL, OPTION_INT, OPTION_DOUBLE, OPTION_SECONDS,
+	OPTION_STRING, OPTION_NAME, OPTION_SECRET,	/* texts: option_is_text() */
+};
 enum option_policy { OPTION_REFUSE, OPTION_CLAMP };
 
 /* Later ones win over earlier ones. */
-enum option_source { OPTION_BY_DEFAULT, OPTION_BY_DATADOG_VARIABLE, OPTION_BY_VARIABLE, OPTION_BY_ARGUMENT };
+enum option_source { OPTION_BY_DEFAULT, OPTION_BY_SHARED_VARIABLE, OPTION_BY_VARIABLE, OPTION_BY_ARGUMENT };
 
-/* Room for a STRING with its NUL: a path of any length that the kernel takes. */
-enum { OPTION_TEXT_MAX = 4096 };
+/* Room for a STRING with its NUL: a path of any length that the kernel takes; for a NAME or a SECRET. */
+enum { OPTION_TEXT_MAX = 4096, OPTION_NAME_MAX = 512 };
 
 /* Room for the words of options_set: the longest is a range of two numbers. */
 enum { OPTION_PROBLEM_MAX = 128 };
@@ -35,24 +38,28 @@ struct options {
 #define OPTION_FIELD_INT(id) int64_t id;
 #define OPTION_FIELD_DOUBLE(id) double id;
 #define OPTION_FIELD_STRING(id) char id[OPTION_TEXT_MAX];
+#define OPTION_FIELD_NAME(id) char id[OPTION_NAME_MAX];
+#define OPTION_FIELD_SECRET(id) char id[OPTION_NAME_MAX];
 #define OPTION_FIELD_SECONDS(id) int64_t id##_ns;
 #define OPTION(id, type, ...) OPTION_FIELD_##type(id)
 #include "runtime/options.def"
 #undef OPTION
 	enum option_source sources[OPTIONS];
+	uint8_t shared[OPTIONS];	/* by a shared variable: by which one */
 };
 
 struct option_info {
 	const char *name;
 	const char *keyword;		/* NULL: the environment alone sets it */
 	const char *variable;
-	const char *datadog_variable;	/* or NULL */
+	const char *const *shared_variables;	/* up to NULL; the first one that is set wins */
 	const char *default_text;
 	const char *lowest_text, *highest_text, *help;
 	double lowest, highest;
 	enum option_type type;
 	enum option_policy policy;
 	size_t offset;			/* of its field */
+	size_t room;			/* of a text, its NUL included; 0 for others */
 };
 
 extern const struct option_info option_infos[OPTIONS];
@@ -85,6 +92,11 @@ bool options_is_given(const struct options *options, enum option_id id);
 bool options_bool(const struct options *options, enum option_id id);
 int64_t options_int(const struct options *options, enum option_id id);
 double options_double(const struct options *options, enum option_id id);	/* DOUBLE and SECONDS */
-const char *options_string(const struct options *options, enum option_id id);	/* borrowed */
+const char *options_string(const struct options *options, enum option_id id);	/* borrowed; a SECRET's too */
+
+/* A text for people: a SECRET that is set is "***". */
+const char *options_shown_text(const struct options *options, enum option_id id);
+
+bool option_is_text(enum option_id id);
 
 #endif

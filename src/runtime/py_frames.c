@@ -12,7 +12,7 @@
  * whose function has not reached its first RESUME.  The interpreter hides those from
  * sys._getframe(), and so do we.
  *
- * Hot path: py_frames_walk, py_frames_leaf, py_frames_mark.  Loads and compares alone.
+ * Hot path: py_frames_walk, py_frames_leaf (and py_frames_mark, in the header).  Loads and compares alone.
  */
 #include <config.h>
 
@@ -30,7 +30,7 @@ enum { TAG_UNCOUNTED = 1, TAG_BITS = 3 };
 
 enum { CODE_UNIT_BYTES = 2, OBJECT_TYPE = sizeof(void *), TUPLE_LENGTH = 2 * sizeof(void *) };
 
-static struct py_offsets in_use;
+struct py_offsets py_frames_in_use;
 
 /* ---- reading --------------------------------------------------------------------------- */
 
@@ -155,14 +155,14 @@ static ALWAYS_INLINE size_t walk(struct py_offsets o, const void *tstate, struct
 
 static size_t walk_frame_objects(const void *tstate, struct raw_frame *frames, size_t max, size_t *total)
 {
-	struct py_offsets offsets = in_use;
+	struct py_offsets offsets = py_frames_in_use;
 	offsets.frame_objects = true;
 	return walk(offsets, tstate, frames, max, total);
 }
 
 static size_t walk_frame_records(const void *tstate, struct raw_frame *frames, size_t max, size_t *total)
 {
-	struct py_offsets offsets = in_use;
+	struct py_offsets offsets = py_frames_in_use;
 	offsets.frame_objects = false;
 	return walk(offsets, tstate, frames, max, total);
 }
@@ -171,19 +171,19 @@ static py_frames_walker walker = walk_nothing;
 
 void py_frames_use_offsets(const struct py_offsets *offsets)
 {
-	in_use = *offsets;
+	py_frames_in_use = *offsets;
 	walker = offsets->frame_objects ? walk_frame_objects : walk_frame_records;
 }
 
 void py_frames_use_walker(py_frames_walker slow)
 {
-	in_use = (struct py_offsets){0};
+	py_frames_in_use = (struct py_offsets){0};
 	walker = slow;
 }
 
 static bool have_offsets(void)
 {
-	return in_use.version != 0;
+	return py_frames_in_use.version != 0;
 }
 
 /* ---- what callers see ------------------------------------------------------------------ */
@@ -196,30 +196,9 @@ size_t py_frames_walk(const void *tstate, struct raw_frame *frames, size_t max, 
 bool py_frames_leaf(const void *tstate, struct raw_frame *frame)
 {
 	if (have_offsets())
-		return find_shown(false, &in_use, leaf_address(false, &in_use, tstate), frame) != 0;
+		return find_shown(false, &py_frames_in_use, leaf_address(false, &py_frames_in_use, tstate), frame) != 0;
 	size_t total;
 	return walker(tstate, frame, 1, &total) == 1;
-}
-
-static ALWAYS_INLINE uintptr_t mark(uintptr_t frame, uintptr_t *code, uintptr_t *instruction)
-{
-	*code = *instruction = 0;
-	if (!frame)
-		return 0;
-	*code = load_word(false, frame + in_use.frame_code);
-	*instruction = in_use.frame_objects ? (uintptr_t)load_int(false, frame + in_use.frame_instruction)
-					    : load_word(false, frame + in_use.frame_instruction);
-	return frame;
-}
-
-uintptr_t py_frames_mark(const void *tstate, uintptr_t *code, uintptr_t *instruction)
-{
-	return mark(have_offsets() ? leaf_address(false, &in_use, tstate) : 0, code, instruction);
-}
-
-uintptr_t py_frames_mark_caller(uintptr_t frame, uintptr_t *code, uintptr_t *instruction)
-{
-	return mark(frame ? load_word(false, frame + in_use.frame_previous) : 0, code, instruction);
 }
 
 /* ---- variables ------------------------------------------------------------------------- */
@@ -271,18 +250,18 @@ bool py_frames_variables(const void *tstate, size_t index, struct py_frame_varia
 	if (!have_offsets())
 		return false;
 	struct raw_frame raw;
-	uintptr_t frame = find_shown(false, &in_use, leaf_address(false, &in_use, tstate), &raw);
+	uintptr_t frame = find_shown(false, &py_frames_in_use, leaf_address(false, &py_frames_in_use, tstate), &raw);
 	while (frame && index--)
-		frame = next_shown(false, &in_use, frame, &raw);
+		frame = next_shown(false, &py_frames_in_use, frame, &raw);
 	if (!frame)
 		return false;
-	read_variables(false, &in_use, frame, raw.code, variables);
+	read_variables(false, &py_frames_in_use, frame, raw.code, variables);
 	return true;
 }
 
 uintptr_t py_frames_variable(const struct py_frame_variables *variables, size_t i, uintptr_t *name)
 {
-	return read_variable(false, &in_use, variables, i, name);
+	return read_variable(false, &py_frames_in_use, variables, i, name);
 }
 
 /* ---- the same, of offsets to be proved --------------------------------------------------- */

@@ -32,12 +32,49 @@ size_t py_frames_walk(const void *tstate, struct raw_frame *frames, size_t max, 
 bool py_frames_leaf(const void *tstate, struct raw_frame *frame);
 
 /*
- * What tells the leaf frame's place from others, unchecked and cheap: the words that name its
- * code and instruction.  Compare it with a mark taken when py_frames_leaf() gave a code object
- * that was kept alive since; equal marks are equal places.  *code is 0 where there is none.  Gives the frame, for the mark of its caller; 0 for none.
+ * What tells a frame's place from others, unchecked and cheap: the words that name its code
+ * and instruction.  Compare it with a mark taken when py_frames_leaf() gave a code object
+ * that was kept alive since; equal marks are equal places.
  */
-uintptr_t py_frames_mark(const void *tstate, uintptr_t *code, uintptr_t *instruction);
-uintptr_t py_frames_mark_caller(uintptr_t frame, uintptr_t *code, uintptr_t *instruction);
+struct py_frames_mark {
+	uintptr_t frame;	/* for the mark of its caller */
+	uintptr_t code;		/* 0: no such frame */
+	uintptr_t instruction;
+};
+
+extern struct py_offsets py_frames_in_use __attribute__((visibility("hidden")));
+
+static inline uintptr_t py_frames_word(uintptr_t address, uint16_t offset)
+{
+	return *(const uintptr_t *)(address + offset);
+}
+
+static inline struct py_frames_mark py_frames_mark_at(uintptr_t frame)
+{
+	const struct py_offsets *o = &py_frames_in_use;
+	if (!frame)
+		return (struct py_frames_mark){0};
+	uintptr_t instruction = o->frame_objects ? (uintptr_t)*(const int *)(frame + o->frame_instruction)
+						 : py_frames_word(frame, o->frame_instruction);
+	return (struct py_frames_mark){frame, py_frames_word(frame, o->frame_code), instruction};
+}
+
+/* Of the leaf frame. */
+static inline struct py_frames_mark py_frames_mark(const void *tstate)
+{
+	const struct py_offsets *o = &py_frames_in_use;
+	if (!o->version)
+		return (struct py_frames_mark){0};
+	uintptr_t frame = py_frames_word((uintptr_t)tstate, o->thread_frame);
+	if (o->cframe_frame != PY_OFFSET_NONE && frame)
+		frame = py_frames_word(frame, o->cframe_frame);
+	return py_frames_mark_at(frame);
+}
+
+static inline struct py_frames_mark py_frames_mark_caller(const struct py_frames_mark *mark)
+{
+	return py_frames_mark_at(mark->frame ? py_frames_word(mark->frame, py_frames_in_use.frame_previous) : 0);
+}
 
 /* ---- the variables of a frame ---------------------------------------------------------- */
 

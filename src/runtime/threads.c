@@ -96,9 +96,9 @@ static void on_thread_exit(void *value)
 	pthread_cond_broadcast(&has_ended);
 	mutex_unlock(&threads_lock);
 	self = NULL;
+	free(thread_hot.sites);
 	thread_hot = (struct thread_hot){.countdown = 1};
 	sample_cache_fini(&thread->cache);
-	free(thread->sites);
 	free(thread);
 }
 

@@ -10,10 +10,11 @@
 #include "runtime/rng.h"
 #include "runtime/sample_cache.h"
 
-/* What the path that takes no sample reads and writes: nothing but this. */
+/* What the hot paths read and write: nothing but this. */
 struct thread_hot {
 	int64_t countdown;	/* operations until the next sample; 1 in a thread not yet known */
 	uintptr_t ident;	/* pthread_self(); 0 in a thread not yet known */
+	void *sites;		/* where it lately made locks, or NULL (collector/lock_site.c); freed with it */
 };
 
 extern __thread struct thread_hot thread_hot SNECK_TLS __attribute__((visibility("hidden")));
@@ -28,9 +29,7 @@ struct thread {
 	unsigned sampling_generation;	/* 0: draw anew */
 	double mean_distance;		/* the one the current countdown was drawn with */
 	double thinning;		/* times the distance asked for, to stay in the budget */
-	int64_t window_start_ns, window_cost_ns;
-
-	void *sites;			/* where it lately made locks (collector/lock_site.c); freed with it */
+	int64_t window_start_ns, window_start_used_ns, window_cost_ns;
 
 	/* who it is, for the labels; guarded by cache.lock once listed */
 	uintptr_t ident;

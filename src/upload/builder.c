@@ -81,6 +81,16 @@ bool builder_has_samples(const struct builder *builder)
 	return pprof_has_samples(builder->profile, builder->types);
 }
 
+const struct profile *builder_profile(const struct builder *builder)
+{
+	return builder->profile;
+}
+
+uint64_t builder_types(const struct builder *builder)
+{
+	return builder->types;
+}
+
 int builder_encode(struct builder *builder, pprof_sink write, void *context)
 {
 	struct pprof_meta meta = {

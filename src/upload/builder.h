@@ -21,6 +21,10 @@ int builder_add_note(struct builder *builder, const char *text);
 /* Is there a sample to write? */
 bool builder_has_samples(const struct builder *builder);
 
+/* For a sink that writes a form of its own. */
+const struct profile *builder_profile(const struct builder *builder);	/* NULL once released */
+uint64_t builder_types(const struct builder *builder);	/* columns wanted, as in pprof_meta */
+
 /* The gzip'd pprof into write(context, ...), as pprof_write. */
 int builder_encode(struct builder *builder, pprof_sink write, void *context);
 

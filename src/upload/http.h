@@ -39,14 +39,33 @@ struct http_response {
 	int status;			/* 0: none came */
 	int64_t retry_after_ns;		/* as the server wishes; 0: it said nothing */
 	char error[256];		/* why no answer came; no secrets in it */
-	char body[512];			/* how the answer begins, printable, for the user's eyes */
+	char body[512];			/* how the answer begins, printable, no secrets in it, for the user's eyes */
 };
+
+/*
+ * Load what libcurl and its TLS library need, once: milliseconds, so at the start and not at a
+ * first upload.  In Python, with the GIL: other users of libcurl initialise it so, and it
+ * forks so; a child inherits it done, and never half done.  ERR_NOMEM.
+ */
+int http_init(void);
+
+/* The certificates to trust in, for all requests from now on; "": the system's.  ERR_INVALID: too long. */
+int http_trust(const char *ca_file);
 
 /* OK: an answer came, look at its status.  ERR_IO, ERR_TIMEOUT, ERR_CANCELLED, ERR_INVALID, ERR_NOMEM. */
 int http_post(const struct http_request *request, struct http_response *response);
 
-/* End the call under way, if any, within some milliseconds; later ones fail at once until http_allow(). */
+/*
+ * End the call under way, if any, within some milliseconds; later ones fail at once until
+ * http_allow().  Or do so from a time on (clock_now_ns).
+ */
 void http_cancel(void);
+void http_cancel_at(int64_t at_ns);
 void http_allow(void);
+
+/* Around a fork; prefork waits for a step of libcurl's, never for the network. */
+void http_prefork(void);
+void http_postfork_parent(void);
+void http_postfork_child(void);
 
 #endif

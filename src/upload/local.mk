@@ -1,14 +1,40 @@
 # From profile to the wire.  No Python include path here either.
 noinst_LTLIBRARIES += libsneck_pprof_messages.la libsneck_upload.la
 libsneck_upload_la_SOURCES = \
+	src/upload/blob.c src/upload/blob.h \
+	src/upload/broken_pipe.c src/upload/broken_pipe.h \
 	src/upload/builder.c src/upload/builder.h \
+	src/upload/command_line.c src/upload/command_line.h \
+	src/upload/datadog_endpoint.c src/upload/datadog_endpoint.h \
+	src/upload/datadog_tags.c src/upload/datadog_tags.h \
+	src/upload/delivery.c src/upload/delivery.h \
+	src/upload/entity_id.c src/upload/entity_id.h \
+	src/upload/event_json.c src/upload/event_json.h \
 	src/upload/exit_signal.c src/upload/exit_signal.h \
-	src/upload/http.h \
+	src/upload/http.c src/upload/http.h \
+	src/upload/launchers.def \
+	src/upload/multi_handle.c src/upload/multi_handle.h \
+	src/upload/outbox.c src/upload/outbox.h \
 	src/upload/pprof.c src/upload/pprof.h \
+	src/upload/pprof_part.c src/upload/pprof_part.h \
 	src/upload/pprof_read.c src/upload/pprof_read.h \
+	src/upload/pprof_stream.c src/upload/pprof_stream.h \
+	src/upload/process_identity.c src/upload/process_identity.h \
+	src/upload/process_tags.c src/upload/process_tags.h \
+	src/upload/pyroscope_name.c src/upload/pyroscope_name.h \
+	src/upload/pyroscope_profile.c src/upload/pyroscope_profile.h \
+	src/upload/redact.c src/upload/redact.h \
+	src/upload/runtime_id.c src/upload/runtime_id.h \
+	src/upload/service_name.c src/upload/service_name.h \
 	src/upload/sink.h \
+	src/upload/sink_choice.c src/upload/sink_choice.h \
+	src/upload/sink_datadog.c src/upload/sink_datadog.h \
 	src/upload/sink_file.c src/upload/sink_file.h \
-	src/upload/uploader.c src/upload/uploader.h
+	src/upload/sink_make.c src/upload/sink_make.h \
+	src/upload/sink_pyroscope.c src/upload/sink_pyroscope.h \
+	src/upload/tags.c src/upload/tags.h \
+	src/upload/uploader.c src/upload/uploader.h \
+	src/upload/wire_text.c src/upload/wire_text.h
 libsneck_upload_la_CFLAGS = $(AM_CFLAGS) $(LIBCURL_CFLAGS) $(ZLIB_CFLAGS) $(PROTOBUF_C_CFLAGS) $(JANSSON_CFLAGS)
 libsneck_upload_la_LIBADD = libsneck_pprof_messages.la
 $(libsneck_upload_la_OBJECTS): src/upload/profile.pb-c.h

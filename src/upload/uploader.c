@@ -4,6 +4,9 @@
  *     sleep until: deadline | flush | stop | signal
  *     upload:      drain caches -> swap red and black -> builder -> sink -> clear
  *
+ * A sink of the network encodes first, so that the profile is free again while it sends; what
+ * it could not send waits in the outbox, and its retry is one more deadline.
+ *
  * Requests are tickets: `asked` counts them, `done` says up to which one an upload that
  * began later has ended.  So any number of flushes share one upload.
  *
@@ -15,7 +18,8 @@
  * Fork:    prefork takes the lock, which is short; an upload in flight goes on in the
  *          parent, and so do its deadlines.  The child has no thread and starts none until
  *          uploader_restart_if_needed(); what an upload in flight owned (a builder, the
- *          compressor, a descriptor) is left as it is: no one knows how far it had come.
+ *          compressor, a descriptor) and what waited in the outbox is left as it is: no one
+ *          knows how far it had come.
  */
 #include <config.h>
 
@@ -36,6 +40,7 @@
 #include "runtime/red_black.h"
 #include "runtime/wakeup.h"
 #include "upload/exit_signal.h"
+#include "upload/outbox.h"
 
 int (*uploader_create_thread)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *) = pthread_create;
 
@@ -47,7 +52,8 @@ static _Atomic int state;		/* enum uploader_state; atomic, so that a look needs 
 static struct uploader_config config;
 static struct uploader_status counters;	/* its state is not used */
 static pthread_t thread;
-static bool thread_ended, busy;
+static bool thread_ended, busy, signal_is_ending;
+static struct outbox outbox;		/* of whoever is busy */
 static uint64_t asked, done;
 static int last_result;			/* of the last upload */
 static int64_t deadline_ns;
@@ -57,28 +63,36 @@ static _Atomic int signal_asked;	/* the signal to end by, or 0 */
 
 /* ---- one upload ------------------------------------------------------------------------ */
 
-static int send_profile(const struct profile *profile, struct builder *builder)
-{
-	if (!builder)
-		return ERR_NOMEM;
-	if (profile_is_empty(profile) || !builder_has_samples(builder))
-		return OK;
-	if (config.notes)
-		config.notes(config.context, builder);
-	return config.sink->send(config.sink, builder);
-}
-
 static const char *reason(int result, const struct builder *builder)
 {
 	const char *text = builder ? builder_error(builder) : "";
 	return *text ? text : error_text(result);
 }
 
-/* What came of it.  Lock held. */
-static void record(int result, const struct profile *profile, const struct builder *builder)
+static char said[512];		/* the last line written; of whoever is busy */
+static int64_t said_ns;
+
+/*
+ * One kind of line for all that can go wrong, so one a minute; what stays as it was is told
+ * once an hour.  Not under the lock: a fork must not wait for a slow terminal.
+ */
+static void complain(const char *what, const char *why)
 {
-	last_result = result;
-	counters.overflowed += profile ? profile_overflowed(profile) : 0;
+	const int64_t minute_ns = 61 * INT64_C(1000000000), hour_ns = 60 * minute_ns;
+	int64_t silence_ns = said_ns ? clock_now_ns() - said_ns : INT64_MAX;
+	if (!strcmp(why, said) && silence_ns < hour_ns)
+		return;
+	if (silence_ns >= minute_ns) {		/* else log_once counts it, and says that there were more */
+		snprintf(said, sizeof(said), "%s", why);
+		said_ns = clock_now_ns();
+	}
+	log_once("upload", "%s: %s", what, why);
+}
+
+/* What came of it: sent, or lost. */
+static void record(int result, const struct builder *builder)
+{
+	mutex_lock(&lock);
 	if (result != OK) {
 		counters.failures++;
 		counters.drops++;
@@ -88,23 +102,105 @@ static void record(int result, const struct profile *profile, const struct build
 		counters.bytes += builder_bytes(builder);
 		snprintf(counters.last_target, sizeof(counters.last_target), "%s", builder_target(builder));
 	}
+	mutex_unlock(&lock);
+	if (result)
+		complain("a profile was lost", reason(result, builder));
+	else if (builder)
+		said[0] = '\0';
 }
 
-static void upload(void)
+static void drop(struct builder *builder)
+{
+	if (!builder)
+		return;
+	record(ERR_AGAIN, builder);
+	builder_free(builder);
+}
+
+/* It stays in the outbox, for another try. */
+static void keep(struct builder *builder)
+{
+	outbox_put_back(&outbox, builder);
+	outbox_failed(&outbox, clock_now_ns(), builder_retry_wish_ns(builder));
+	mutex_lock(&lock);
+	counters.retries++;
+	snprintf(counters.last_error, sizeof(counters.last_error), "%s", builder_error(builder));
+	mutex_unlock(&lock);
+	complain("a profile could not be sent, and will be tried again", builder_error(builder));
+}
+
+static int send_one(struct builder *builder)
+{
+	int result = config.sink->send(config.sink, builder);
+	if (result == ERR_AGAIN) {
+		keep(builder);
+		return result;
+	}
+	outbox_succeeded(&outbox);	/* the server decided: nothing is to be waited for */
+	record(result, builder);
+	builder_free(builder);
+	return result;
+}
+
+/* The outbox, the oldest first, until one has to stay. */
+static int send_waiting(void)
+{
+	int result = OK, last = OK;
+	for (struct builder *stale; (stale = outbox_take_stale(&outbox, clock_wall_ns()));)
+		drop(stale);
+	for (struct builder *builder; result != ERR_AGAIN && (builder = outbox_take(&outbox)); last = result)
+		result = send_one(builder);
+	mutex_lock(&lock);
+	counters.waiting = outbox.n;
+	mutex_unlock(&lock);
+	return last;
+}
+
+/* Straight from the profile, or by way of the outbox.  The profile is free again after it; takes the builder. */
+static int send_profile(struct builder *builder, bool at_once)
+{
+	if (config.notes)
+		config.notes(config.context, builder);
+	int (*send)(struct sink *, struct builder *) = config.sink->encode ? config.sink->encode : config.sink->send;
+	int result = send(config.sink, builder);
+	builder_release_profile(builder);
+	red_black_done();
+	if (result || !config.sink->encode) {
+		record(result, builder);
+		builder_free(builder);
+		return result;
+	}
+	drop(outbox_put(&outbox, builder));
+	return at_once || clock_now_ns() >= outbox.try_ns ? send_waiting() : ERR_AGAIN;
+}
+
+/* Nothing to send, or no memory to send it by. */
+static int skip_profile(const struct profile *profile, struct builder *builder)
+{
+	int result = builder || profile_is_empty(profile) ? OK : ERR_NOMEM;
+	builder_free(builder);
+	red_black_done();
+	record(result, NULL);
+	return result;
+}
+
+/* at_once: someone waits for it, so what has to wait is tried now as well. */
+static int upload(bool at_once)
 {
 	if (config.drain)
 		config.drain(config.context);
 	struct profile *profile = red_black_swap();
-	struct builder *builder = profile ? builder_new(profile, config.types) : NULL;
-	int result = profile ? send_profile(profile, builder) : OK;
+	if (!profile)
+		return at_once ? send_waiting() : OK;
 	mutex_lock(&lock);
-	record(result, profile, builder);
+	counters.overflowed += profile_overflowed(profile);
 	mutex_unlock(&lock);
-	if (result)		/* not under the lock: a fork must not wait for a slow terminal */
-		log_once("upload", "a profile was lost: %s", reason(result, builder));
-	builder_free(builder);
-	if (profile)
-		red_black_done();
+	struct builder *builder = builder_new(profile, config.types);
+	if (builder && !profile_is_empty(profile) && builder_has_samples(builder))
+		return send_profile(builder, at_once);
+	int result = skip_profile(profile, builder);
+	int sent = at_once ? send_waiting() : OK;
+	return result ? result : sent;
 }
 
 static void move_deadline(void)
@@ -126,11 +222,13 @@ static void start_period(void)
 static void upload_unlocked(void)
 {
 	uint64_t ticket = asked;
+	bool at_once = asked != done || signal_is_ending;
 	busy = true;
 	move_deadline();
 	mutex_unlock(&lock);
-	upload();
+	int result = upload(at_once);
 	mutex_lock(&lock);
+	last_result = result;
 	busy = false;
 	done = ticket;
 	pthread_cond_broadcast(&changed);
@@ -140,15 +238,29 @@ static void upload_unlocked(void)
 
 static void sleep_unlocked(uint32_t ticket)
 {
-	int64_t until_ns = deadline_ns;
+	int64_t due_ns = outbox_due_ns(&outbox), until_ns = due_ns < deadline_ns ? due_ns : deadline_ns;
 	mutex_unlock(&lock);
 	wakeup_sleep(&wakeup, ticket, until_ns);
 	mutex_lock(&lock);
 }
 
+/* Try again what waits.  Lock held, and given up meanwhile. */
+static void retry_unlocked(void)
+{
+	busy = true;
+	mutex_unlock(&lock);
+	int result = send_waiting();
+	mutex_lock(&lock);
+	last_result = result;
+	busy = false;
+	pthread_cond_broadcast(&changed);
+}
+
 static void end_by_signal(int signo)
 {
+	signal_is_ending = true;
 	upload_unlocked();
+	signal_is_ending = false;
 	mutex_unlock(&lock);
 	exit_signal_reraise(signo);
 	mutex_lock(&lock);
@@ -166,6 +278,8 @@ static void serve(void)
 			upload_unlocked();
 		else if (state == UPLOADER_STOPPING)
 			return;
+		else if (clock_now_ns() >= outbox_due_ns(&outbox))
+			retry_unlocked();
 		else
 			sleep_unlocked(ticket);
 	}
@@ -228,6 +342,7 @@ static int start_thread(void)
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	thread_ended = failed != 0;
 	alive_in = failed ? 0 : getpid();
+	rng_seed(&outbox.rng, (uint64_t)clock_now_ns() ^ (uint64_t)getpid() << 32);
 	state = failed ? UPLOADER_NO_THREAD : UPLOADER_RUNNING;
 	if (!failed) {
 		pthread_setname_np(thread, "sneck-upload");
@@ -369,6 +484,16 @@ static int stop_without_waiting(void)
 	return last_result;
 }
 
+/* The end: what waits is lost.  Lock held. */
+static void abandon_waiting(void)
+{
+	for (struct builder *builder; (builder = outbox_take(&outbox)); builder_free(builder)) {
+		counters.failures++;
+		counters.drops++;
+	}
+	counters.waiting = 0;
+}
+
 /* Lock held, given up meanwhile. */
 static int stop_thread(bool flush, int64_t limit_ns)
 {
@@ -381,6 +506,7 @@ static int stop_thread(bool flush, int64_t limit_ns)
 	if (state == UPLOADER_STOPPING) {	/* or another stop was faster */
 		pthread_join(thread, NULL);	/* which takes our lock no more, and ends now */
 		state = UPLOADER_STOPPED;
+		abandon_waiting();
 	}
 	return flush ? last_result : OK;
 }
@@ -392,6 +518,7 @@ static int stop_without_thread(bool flush, int64_t limit_ns)
 		if (!wait_for_change(limit_ns))
 			return ERR_TIMEOUT;
 	state = UPLOADER_STOPPED;
+	abandon_waiting();
 	return result;
 }
 
@@ -453,6 +580,7 @@ void uploader_postfork_child(void)
 	done = asked;
 	last_result = OK;
 	counters = (struct uploader_status){0};
+	outbox = (struct outbox){0};	/* its profiles are the parent's to send */
 	state = state == UPLOADER_STOPPING ? UPLOADER_STOPPED : UPLOADER_FORKED;
 }
 

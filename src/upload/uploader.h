@@ -34,7 +34,9 @@ enum uploader_state {
 struct uploader_status {
 	enum uploader_state state;
 	uint64_t uploads, failures;	/* profiles sent, and profiles that the sink refused */
-	uint64_t drops;			/* profiles lost: every failure is one, for nothing is tried again */
+	uint64_t drops;			/* profiles lost */
+	uint64_t retries;		/* tries that failed and are to be repeated */
+	uint64_t waiting;		/* profiles that wait for another try, at most OUTBOX_MAX */
 	uint64_t bytes;			/* sent, compressed */
 	uint64_t overflowed;		/* samples that met a full profile */
 	char last_error[512], last_target[PATH_MAX];

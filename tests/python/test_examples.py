@@ -67,7 +67,7 @@ class Comparison(unittest.TestCase):
         self.assertEqual(self.faults(), [])
 
     def test_each_difference_is_a_fault(self) -> None:
-        for changed in ({"acquires": 3000}, {"reentries": 1500}, {"wait_ns": 3 * 10**9}, {"threads": ["Reader-1"]}):
+        for changed in ({"acquires": 3000}, {"reentries": 1500}, {"wait_ns": 4 * 10**9}, {"threads": ["Reader-1"]}):
             self.assertEqual(len(self.faults(**changed)), 1, changed)
 
     def test_a_lock_that_is_missing_is_a_fault(self) -> None:

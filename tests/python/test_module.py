@@ -173,7 +173,7 @@ class OptionsTest(Stopped):
         row = rows["max_frames"]
         self.assertTrue(row.pop("help"))
         self.assertEqual(row, {
-            "name": "max_frames", "keyword": True, "type": "int", "default": 64, "minimum": 1.0, "maximum": 599.0,
+            "name": "max_frames", "keyword": True, "secret": False, "type": "int", "default": 64, "minimum": 1.0, "maximum": 599.0,
             "variables": ["SNECK_MAX_FRAMES", "DD_PROFILING_MAX_FRAMES"], "current": 64, "source": "default"})
         self.assertFalse(rows["enabled"]["keyword"])
         self.assertEqual(rows["lock_budget_pct"]["variables"], ["SNECK_LOCK_BUDGET_PCT"])
@@ -209,9 +209,10 @@ class OptionsTest(Stopped):
             number = {"int": int, "float": float}[row["type"]]
             for value in (number(row["minimum"]) - 1, number(row["maximum"]) * 10):
                 with self.subTest(row["name"], value=value):
-                    if row["name"] == "max_frames":
-                        self.start(max_frames=value)
-                        self.assertEqual(_sneck.status()["options"]["max_frames"]["value"], 1 if value < 1 else 599)
+                    if row["name"] in ("max_frames", "api_timeout"):  # clamped
+                        self.start(**{row["name"]: value})
+                        limit = row["minimum" if value < row["minimum"] else "maximum"]
+                        self.assertEqual(_sneck.status()["options"][row["name"]]["value"], limit)
                         _sneck.stop()
                         continue
                     with self.assertRaisesRegex(ValueError, rf"^{row['name']}: {value!r} is not within "):

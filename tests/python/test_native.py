@@ -4,6 +4,7 @@ import copy
 import ctypes
 import os
 import pickle
+import platform
 import sys
 import threading
 import traceback
@@ -142,6 +143,43 @@ class Tables(Case):
             outcome(lambda: sneck.start())
         sneck.stop()
         self.assertEqual(tables(), before)
+
+
+@unittest.skipUnless(platform.machine() == "x86_64" and platform.libc_ver()[0] == "glibc", "stubs are for x86-64 and glibc")
+class NearStubs(Case):
+    def test_the_functions_in_use_lie_near_the_interpreter(self) -> None:
+        names = ("acquire", "__enter__")
+        originals = {(kind, name): function_of(getattr(kind(), name)) for kind in KINDS for name in names}
+        with profiled() as seen:
+            for (kind, name), original in originals.items():
+                during = function_of(getattr(kind(), name))
+                self.assertNotEqual(during, original)
+                self.assertLess(abs(during - original), 1 << 31)
+        self.assertIsNone(seen.status["collector"]["far_hooks"])
+
+    def test_without_stubs_the_hooks_see_the_same(self) -> None:
+        """Our file is gone once it is loaded: no page of it can be mapped again."""
+        ran = run_child("""
+            import importlib.util, os, shutil, sys, threading
+            folder = os.path.dirname(output)
+            package = os.path.dirname(importlib.util.find_spec("sneck").origin)
+            shutil.copytree(package, os.path.join(folder, "sneck"))
+            sys.path.insert(0, folder)
+            import sneck._sneck
+            os.unlink(sneck._sneck.__file__)
+            sneck.start(capture_pct=100, output=output)
+            lock, owned = threading.Lock(), threading.RLock()
+            for _ in range(10):
+                with lock, owned:
+                    pass
+            print(sneck.status()["collector"]["far_hooks"])
+            sneck.stop()
+            print({row["name"].split(":")[-1]: row["acquires"] for row in sneck.lock_stats()})
+        """, start=None)
+        self.assert_clean(ran)
+        reason, counts = ran.out.splitlines()
+        self.assertEqual(reason, "our own file could not be opened again")
+        self.assertEqual(eval(counts), {"lock": 10, "owned": 10})
 
 
 class Speed(Case):

@@ -344,21 +344,23 @@ class Options(Case):
         parser = run.build_parser(self.ROWS)
         chosen = vars(parser.parse_args(["--capture-pct", "0.50", "--no-quiet"]))
         self.assertEqual(run.variables(self.ROWS, chosen, {}),
-                         {"SNECK_CAPTURE_PCT": "0.50", "SNECK_QUIET": "0", "SNECK_OUTPUT": os.path.abspath("out") + "/"})
+                         {"SNECK_CAPTURE_PCT": "0.50", "SNECK_QUIET": "0", "SNECK_OUTPUT_DEFAULT": os.path.abspath("out") + "/"})
 
     def test_output_is_absolute_and_by_rank(self) -> None:
         here = os.getcwd().rstrip("/")
-        for chosen, env, where in (({"output": "a"}, {"SNECK_OUTPUT": "b"}, f"{here}/a"),
-                                   ({}, {"SNECK_OUTPUT": "b/", "DD_OUTPUT": "c"}, f"{here}/b/"),
-                                   ({}, {"SNECK_OUTPUT": "", "DD_OUTPUT": "/c"}, "/c")):
-            self.assertEqual(run.variables(self.ROWS, chosen, env), {"SNECK_OUTPUT": where})
+        for chosen, env, where in (({"output": "a"}, {"SNECK_OUTPUT": "b"}, {"SNECK_OUTPUT": f"{here}/a"}),
+                                   ({}, {"SNECK_OUTPUT": "b/", "DD_OUTPUT": "c"}, {"SNECK_OUTPUT": f"{here}/b/"}),
+                                   ({}, {"SNECK_OUTPUT": "", "DD_OUTPUT": "c"}, {"DD_OUTPUT": f"{here}/c"}),
+                                   ({}, {}, {"SNECK_OUTPUT_DEFAULT": f"{here}/out/"})):
+            self.assertEqual(run.variables(self.ROWS, chosen, env), where)
 
     @needs_extension
-    def test_every_option_of_the_table_is_one_of_the_command(self) -> None:
+    def test_every_option_of_the_table_but_secrets_is_one_of_the_command(self) -> None:
         text = self.sneck("--help", COLUMNS="1000").out
         for row in extension.function("options")():
-            self.assertIn(run.flag(row), text)
-            self.assertIn(row["variables"][0], text)
+            check = self.assertNotIn if row["secret"] else self.assertIn
+            check(run.flag(row), text)
+            check(row["variables"][0], text)
 
     @needs_extension
     def test_options_reach_the_program(self) -> None:

@@ -2,33 +2,54 @@
 if HAVE_CHECK
 unit_tests = \
 	tests/unit/test_arena \
+	tests/unit/test_broken_pipe \
 	tests/unit/test_builder \
+	tests/unit/test_datadog_endpoint \
+	tests/unit/test_datadog_tags \
+	tests/unit/test_entity_id \
+	tests/unit/test_event_json \
 	tests/unit/test_exit_signal \
 	tests/unit/test_fork \
 	tests/unit/test_histogram \
 	tests/unit/test_holds \
+	tests/unit/test_http \
 	tests/unit/test_intern \
 	tests/unit/test_lock_class \
 	tests/unit/test_lock_table \
 	tests/unit/test_log \
+	tests/unit/test_multi_handle \
 	tests/unit/test_mutex \
+	tests/unit/test_near_map \
 	tests/unit/test_options \
+	tests/unit/test_outbox \
 	tests/unit/test_pprof \
+	tests/unit/test_pprof_part \
 	tests/unit/test_pprof_read \
 	tests/unit/test_profile \
 	tests/unit/test_py_frames \
+	tests/unit/test_pushed \
 	tests/unit/test_py_offsets \
+	tests/unit/test_pyroscope_name \
 	tests/unit/test_red_black \
+	tests/unit/test_redact \
 	tests/unit/test_rng \
+	tests/unit/test_runtime_id \
 	tests/unit/test_safe_read \
 	tests/unit/test_sample_cache \
 	tests/unit/test_sampling \
+	tests/unit/test_service_name \
+	tests/unit/test_sink_choice \
+	tests/unit/test_sink_datadog \
 	tests/unit/test_sink_file \
+	tests/unit/test_sink_pyroscope \
 	tests/unit/test_stats \
+	tests/unit/test_tags \
 	tests/unit/test_threads \
+	tests/unit/test_upload_memory \
 	tests/unit/test_uploader \
 	tests/unit/test_utf8 \
-	tests/unit/test_wakeup
+	tests/unit/test_wakeup \
+	tests/unit/test_wire_text
 check_PROGRAMS += $(unit_tests)
 TESTS += $(unit_tests)
 endif

@@ -63,6 +63,35 @@ START_TEST(what_does_not_fit_a_slot_is_refused)
 }
 END_TEST
 
+START_TEST(addresses_with_the_same_first_place_do_not_disturb_each_other)
+{
+	enum { APART = LOCK_TABLE_FIRST * 16, N = 100 };
+	for (size_t i = 0; i < N; i++)
+		ck_assert_int_eq(lock_table_put(address(i, APART), 1 + i), OK);
+	ck_assert(lock_table_remove_first(address(0, APART)));
+	for (size_t i = 0; i < N; i++) {
+		ck_assert(!lock_table_remove_first(address(i, APART)));
+		ck_assert_uint_eq(lock_table_get(address(i, APART)), i ? 1 + i : LOCK_CLASS_NONE);
+	}
+	for (size_t i = 0; i < N; i++)
+		ck_assert_uint_eq(lock_table_remove(address(i, APART)), i ? 1 + i : LOCK_CLASS_NONE);
+}
+END_TEST
+
+START_TEST(an_address_that_does_not_fit_harms_no_other)
+{
+	ck_assert_int_eq(lock_table_put(address(0, 16), 7), OK);
+	const uintptr_t other[] = {8, 1, (uintptr_t)1 << 48, (uintptr_t)1 << 63};
+	for (size_t i = 0; i < sizeof(other) / sizeof(*other); i++) {
+		const void *misfit = (const void *)((uintptr_t)address(0, 16) | other[i]);
+		ck_assert(!lock_table_remove_first(misfit));
+		ck_assert_uint_eq(lock_table_remove(misfit), LOCK_CLASS_NONE);
+		ck_assert_uint_eq(lock_table_get(misfit), LOCK_CLASS_NONE);
+	}
+	ck_assert_uint_eq(lock_table_get(address(0, 16)), 7);
+}
+END_TEST
+
 static void *put_and_remove(void *which)
 {
 	size_t base = (uintptr_t)which * 50000;
@@ -90,4 +119,6 @@ START_TEST(threads_without_a_common_gil_lose_an_entry_at_worst)
 END_TEST
 
 UNIT_TESTS("lock_table", what_was_put_is_found_until_it_is_removed, a_lock_takes_32_bytes_at_most,
-	   places_are_used_again, what_does_not_fit_a_slot_is_refused, threads_without_a_common_gil_lose_an_entry_at_worst)
+	   places_are_used_again, what_does_not_fit_a_slot_is_refused,
+	   addresses_with_the_same_first_place_do_not_disturb_each_other, an_address_that_does_not_fit_harms_no_other,
+	   threads_without_a_common_gil_lose_an_entry_at_worst)

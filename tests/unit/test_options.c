@@ -73,7 +73,7 @@ static double number_of(const struct options *options, enum option_id id)
 
 static bool is_number(enum option_id id)
 {
-	return option_infos[id].type != OPTION_STRING && option_infos[id].type != OPTION_BOOL;
+	return !option_is_text(id) && option_infos[id].type != OPTION_BOOL;
 }
 
 /* ---- every row ------------------------------------------------------------------------ */
@@ -150,7 +150,7 @@ START_TEST(options_refuse_what_is_not_of_their_type)
 	struct options options;
 	options_init(&options);
 	for (enum option_id id = 0; id < OPTIONS; id++) {
-		if (option_infos[id].type == OPTION_STRING)
+		if (option_is_text(id))
 			continue;
 		double before = number_of(&options, id);
 		for (size_t i = 0; i < sizeof(nonsense) / sizeof(*nonsense); i++) {
@@ -163,17 +163,16 @@ START_TEST(options_refuse_what_is_not_of_their_type)
 }
 END_TEST
 
-START_TEST(options_take_every_row_from_both_variables)
+START_TEST(options_take_every_row_from_each_of_its_variables)
 {
 	for (enum option_id id = 0; id < OPTIONS; id++) {
 		const struct option_info *info = &option_infos[id];
-		bool is_string = info->type == OPTION_STRING;
+		bool is_string = option_is_text(id);
 		const char *text = is_string ? "some text" : info->lowest_text;
-		const char *variables[] = {info->variable, info->datadog_variable};
-		for (int i = 0; i < 2 && variables[i]; i++) {
-			variable(variables[i], text);
+		for (const char *const *shared = info->shared_variables, *name = info->variable; name; name = *shared++) {
+			variable(name, text);
 			struct options options = from_environment();
-			ck_assert_str_eq(options_source_text(&options, id), variables[i]);
+			ck_assert_str_eq(options_source_text(&options, id), name);
 			if (is_string)
 				ck_assert_str_eq(options_string(&options, id), text);
 			else
@@ -282,6 +281,35 @@ START_TEST(options_own_variable_wins_over_datadogs)
 }
 END_TEST
 
+START_TEST(options_first_of_several_shared_variables_wins)
+{
+	variable("DD_AGENT_HOST", "second");
+	variable("DD_TRACE_AGENT_HOSTNAME", "first");
+	struct options options = from_environment();
+	ck_assert_str_eq(options.agent_host, "first");
+	ck_assert_str_eq(options_source_text(&options, OPTION_agent_host), "DD_TRACE_AGENT_HOSTNAME");
+}
+END_TEST
+
+START_TEST(options_secrets_are_kept_and_never_shown)
+{
+	char long_key[OPTION_NAME_MAX + 1];
+	variable("DD_API_KEY", "0123456789abcdef");
+	struct options options = from_environment();
+	ck_assert_str_eq(options.api_key, "0123456789abcdef");
+	ck_assert_str_eq(options_shown_text(&options, OPTION_api_key), "***");
+	ck_assert_str_eq(options_shown_text(&options, OPTION_pyroscope_token), "");
+	ck_assert_str_eq(options_shown_text(&options, OPTION_site), "datadoghq.com");
+	memset(long_key, 'k', sizeof(long_key));
+	long_key[OPTION_NAME_MAX] = '\0';
+	variable("DD_API_KEY", long_key);
+	from_environment();
+	ck_assert_str_eq(last_line, "sneck: DD_API_KEY=\"***\" is longer than 511 bytes: the default, \"\", is used\n");
+	for (enum option_id id = 0; id < OPTIONS; id++)
+		ck_assert(option_infos[id].type != OPTION_SECRET || !option_infos[id].keyword);
+}
+END_TEST
+
 START_TEST(options_argument_wins_over_both_and_hides_their_mistakes)
 {
 	log_writer = remember_line;
@@ -344,10 +372,11 @@ END_TEST
 
 UNIT_TESTS("options", options_have_the_defaults_that_are_documented, options_default_is_valid_in_every_row,
 	   options_take_both_limits_of_every_number, options_refuse_or_clamp_what_is_beyond_a_limit,
-	   options_refuse_what_is_not_of_their_type, options_take_every_row_from_both_variables,
+	   options_refuse_what_is_not_of_their_type, options_take_every_row_from_each_of_its_variables,
 	   options_names_are_unlike_each_other, options_bool_takes_the_words_of_ddtrace,
 	   options_seconds_become_nanoseconds, options_max_frames_is_clamped_as_by_ddtrace,
 	   options_strings_have_a_longest_length, options_numbers_keep_their_point_in_every_locale,
-	   options_own_variable_wins_over_datadogs, options_argument_wins_over_both_and_hides_their_mistakes,
+	   options_own_variable_wins_over_datadogs, options_first_of_several_shared_variables_wins,
+	   options_secrets_are_kept_and_never_shown, options_argument_wins_over_both_and_hides_their_mistakes,
 	   options_empty_variable_counts_as_none, options_mistake_in_a_variable_is_one_line_and_the_default,
 	   options_clamped_variable_is_one_line_and_the_limit, options_quiet_silences_mistakes)

@@ -8,6 +8,7 @@
 #include <math.h>
 
 #include "runtime/threads.h"
+#include "runtime/clocks.h"
 #include "unit.h"
 
 static struct thread *start(double capture_pct, double budget_pct, int64_t thinning_ns)
@@ -116,31 +117,53 @@ START_TEST(long_waits_are_all_kept)
 }
 END_TEST
 
-START_TEST(a_busy_thread_stays_in_its_budget_and_unbiased)
+static int64_t used_ns;
+
+static int64_t fake_thread_ns(void)
 {
-	/* an operation each 100 ns, a sample costs 1 us, all may be sampled: 1000 % without a budget */
-	struct thread *thread = start(99.9, 1, 0);
-	int64_t now_ns = 1, cost_ns = 0;
+	return used_ns;
+}
+
+/* An operation each 100 ns, a sample costs 1 us, all may be sampled: 1000 % without a budget. */
+static void be_busy(struct thread *thread, int wall_per_used)
+{
+	int64_t cost_ns = 0;
 	double estimate = 0;
 	const int n = 30000000;
+	used_ns = 1;
 	for (int j = 0; j < n; j++) {
-		now_ns += 100;
+		used_ns += 100;
 		double weight = operate(thread);
 		if (weight > 0) {
 			estimate += weight;
-			now_ns += 1000;
+			used_ns += 1000;
 			cost_ns += 1000;
-			sampling_account(thread, 1000, now_ns);
+			sampling_account(thread, 1000, used_ns * wall_per_used);
 		}
 	}
-	ck_assert_double_le(100.0 * (double)cost_ns / (double)now_ns, 3);	/* start-up included */
+	ck_assert_double_le(100.0 * (double)cost_ns / (double)used_ns, 3);	/* start-up included */
 	ck_assert_double_eq_tol(estimate / n, 1, 0.02);
-	/* and comes back when it is idle */
+}
+
+START_TEST(a_busy_thread_stays_in_its_budget_and_unbiased)
+{
+	clock_thread_ns = fake_thread_ns;
+	struct thread *thread = start(99.9, 1, 0);
+	be_busy(thread, 1);
+	/* and comes back when it uses no locks */
+	int64_t now_ns = used_ns;
 	for (int j = 0; j < 100 && thread->thinning > 1; j++) {
-		now_ns += 1000000000;
-		sampling_account(thread, 1000, now_ns);
+		used_ns += 1000000000;
+		sampling_account(thread, 1000, now_ns += 1000000000);
 	}
 	ck_assert_double_eq(thread->thinning, 1);
+}
+END_TEST
+
+START_TEST(a_thread_that_gets_a_tenth_of_a_processor_keeps_to_its_share_of_that)
+{
+	clock_thread_ns = fake_thread_ns;
+	be_busy(start(99.9, 1, 0), 10);
 }
 END_TEST
 
@@ -148,4 +171,5 @@ UNIT_TESTS("sampling", counts_are_estimated_within_three_standard_errors, locks_
 	   at_zero_percent_nothing_is_sampled, a_new_start_reaches_a_thread_that_sampled_nothing,
 	   the_first_operation_of_a_thread_is_sampled_like_any_other,
 	   short_waits_are_kept_by_chance_and_sums_stay_unbiased, long_waits_are_all_kept,
-	   a_busy_thread_stays_in_its_budget_and_unbiased)
+	   a_busy_thread_stays_in_its_budget_and_unbiased,
+	   a_thread_that_gets_a_tenth_of_a_processor_keeps_to_its_share_of_that)

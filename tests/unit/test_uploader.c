@@ -560,6 +560,113 @@ START_TEST(uploader_forks_amid_flushes_of_many_threads)
 }
 END_TEST
 
+/* A sink of the network: what it encoded is its own, and `refuse` asks for another try. */
+static int encode_payload(struct sink *base, struct builder *builder)
+{
+	struct memory_file bytes = {0};
+	(void)base;
+	int error = builder_encode(builder, write_memory, &bytes);
+	return error ? error : builder_keep(builder, "profile", bytes.data, bytes.size);
+}
+
+static int send_payload(struct sink *base, struct builder *builder)
+{
+	struct counting_sink *to = (struct counting_sink *)base;
+	size_t n;
+	struct payload *payload = builder_payloads(builder, &n);
+	struct pprof_file *file;
+	char message[PPROF_MESSAGE_BYTES];
+	to->sends++;
+	if (to->refuse)
+		return builder_failed(builder, ERR_AGAIN, "not now");
+	if (n != 1 || pprof_read(payload->data, payload->size, 64 << 20, &file, message))
+		return builder_failed(builder, ERR_INVALID, "unreadable");
+	for (size_t i = 0; i < file->n_samples; i++)
+		to->waits += file->samples[i].values[SAMPLE_LOCK_ACQUIRE_WAIT];
+	builder_sent(builder, "network", payload->size);
+	pprof_file_free(file);
+	return OK;
+}
+
+static void start_network(int64_t period_ns)
+{
+	sink.sink = (struct sink){.encode = encode_payload, .send = send_payload};
+	start(period_ns);
+}
+
+START_TEST(uploader_sends_later_what_it_could_not_send_in_order_and_once)
+{
+	start_network(3600000 * MS);
+	sink.refuse = true;
+	add(1);
+	ck_assert_int_eq(uploader_flush(10000 * MS), ERR_AGAIN);
+	add(10);
+	ck_assert_int_eq(uploader_flush(10000 * MS), ERR_AGAIN);
+	ck_assert_uint_eq(status_now().waiting, 2);
+	ck_assert_uint_eq(status_now().drops, 0);
+	ck_assert_str_eq(status_now().last_error, "not now");
+	sink.refuse = false;
+	for (int i = 0; i < 1000 && sink.waits != 11; i++)	/* by itself: within two seconds or so */
+		usleep(10000);
+	ck_assert_int_eq(uploader_flush(10000 * MS), OK);
+	ck_assert_int_eq(sink.waits, 11);
+	ck_assert_uint_eq(status_now().uploads, 2);
+	ck_assert_uint_eq(status_now().waiting, 0);
+	ck_assert_int_eq(uploader_stop(true, 10000 * MS), OK);
+	ck_assert_int_eq(sink.waits, 11);
+	red_black_fini();
+}
+END_TEST
+
+START_TEST(uploader_keeps_two_profiles_and_counts_the_others)
+{
+	start_network(3600000 * MS);
+	sink.refuse = true;
+	for (int wait_ns = 1; wait_ns <= 1000; wait_ns *= 10) {
+		add(wait_ns);
+		ck_assert_int_eq(uploader_flush(10000 * MS), ERR_AGAIN);
+	}
+	ck_assert_uint_eq(status_now().waiting, 2);
+	ck_assert_uint_eq(status_now().drops, 2);
+	sink.refuse = false;
+	ck_assert_int_eq(uploader_stop(true, 10000 * MS), OK);	/* the end is a last try */
+	ck_assert_int_eq(sink.waits, 1100);
+	red_black_fini();
+}
+END_TEST
+
+START_TEST(uploader_counts_what_waits_at_the_end_as_lost)
+{
+	start_network(3600000 * MS);
+	sink.refuse = true;
+	add(1);
+	ck_assert_int_eq(uploader_stop(true, 10000 * MS), ERR_AGAIN);
+	ck_assert_uint_eq(status_now().drops, 1);
+	ck_assert_uint_eq(status_now().waiting, 0);
+	red_black_fini();
+}
+END_TEST
+
+START_TEST(uploader_child_does_not_send_what_waits_in_its_parent)
+{
+	start_network(3600000 * MS);
+	sink.refuse = true;
+	add(100);
+	ck_assert_int_eq(uploader_flush(10000 * MS), ERR_AGAIN);
+	pid_t pid = fork_with_hooks();
+	if (pid == 0) {
+		sink.refuse = false;
+		add(7);
+		_exit(uploader_stop(true, 10000 * MS) == OK && sink.waits == 7 ? 0 : 1);
+	}
+	ck_assert_int_eq(wait_for(pid), 0);
+	sink.refuse = false;
+	ck_assert_int_eq(uploader_stop(true, 10000 * MS), OK);
+	ck_assert_int_eq(sink.waits, 100);
+	red_black_fini();
+}
+END_TEST
+
 START_TEST(uploader_stopped_stays_stopped_over_a_fork)
 {
 	start(0);
@@ -720,4 +827,7 @@ UNIT_TESTS("uploader", uploader_flush_sends_what_was_added, uploader_sends_nothi
 	   uploader_of_a_process_that_forks_often_still_uploads_on_time,
 	   uploader_forks_amid_flushes_of_many_threads, uploader_stopped_stays_stopped_over_a_fork,
 	   uploader_sends_the_last_profile_at_sigterm_and_the_status_stays,
+	   uploader_sends_later_what_it_could_not_send_in_order_and_once,
+	   uploader_keeps_two_profiles_and_counts_the_others, uploader_counts_what_waits_at_the_end_as_lost,
+	   uploader_child_does_not_send_what_waits_in_its_parent,
 	   uploader_asked_by_a_signal_answers_for_its_own_process_alone)

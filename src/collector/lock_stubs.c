@@ -1,0 +1,144 @@
+/*
+ * lock_stubs.c - the path that takes no sample, mapped near the interpreter's own text.
+ *
+ * Our library lies gigabytes away from the interpreter, and a jump there and back costs
+ * more than all that is done between.  So what the hooks of lock_hooks.c do when there is
+ * nothing to do stands here in assembly, on a page that near_map() maps a second time:
+ *
+ *     stub, 64 bytes   count down, look at the lock, jump to the original (or to the slow twin)
+ *     slot, 64 bytes   a page further on: what the stub needs to know
+ *
+ * A stub leaves the arguments' registers and the stack alone, so it serves every calling
+ * convention, and no unwinder ever finds a return address in it.
+ */
+#include <config.h>
+
+#include "collector/lock_stubs.h"
+
+#include <stddef.h>
+
+#include "collector/lock_hooks.h"
+#include "runtime/near_map.h"
+#include "runtime/threads.h"
+
+static const char *reason = "not started";
+
+const char *lock_stubs_reason(void)
+{
+	return reason;
+}
+
+#if defined(__x86_64__) && defined(SNECK_TLS_IS_STATIC)
+
+#define STUB_BYTES 64
+#define TEXT_OF(x) #x
+#define TEXT(x) TEXT_OF(x)
+
+/* What a stub needs to know; its members' places are in the assembly below. */
+struct slot {
+	void *original;		/* 0 */
+	void *otherwise;	/* 8: where it jumps if there is, or may be, something to do */
+	intptr_t hot_at;	/* 16: acquire: thread_hot, from the thread pointer */
+	size_t state_at;	/* 24: acquire: the lock's state, from the lock */
+	uint64_t any_holds;	/* 32: release, reset */
+	char padding[STUB_BYTES - 40];
+};
+
+_Static_assert(sizeof(struct slot) == STUB_BYTES && offsetof(struct slot, any_holds) == 32, "see the assembly");
+_Static_assert(offsetof(struct thread_hot, countdown) == 0 && offsetof(struct thread_hot, ident) == 8, "see the assembly");
+_Static_assert(LOCK_METHODS * STUB_BYTES <= NEAR_PAGE && NEAR_PAGE == 4096, "one page has all stubs");
+
+/* 1 is the stub itself, so its slot is a page further on. */
+#define SLOT(at) "1b+4096+" TEXT(at) "(%rip)"
+#define BEGIN ".balign " TEXT(STUB_BYTES) "\n1: endbr64\n"
+#define END "2: jmp *" SLOT(0) "\n3: jmp *" SLOT(8) "\n"
+
+/* No branch is taken where there is nothing to do. */
+#define COUNT_DOWN \
+	"mov " SLOT(16) ", %rax\n" \
+	"mov " SLOT(24) ", %r10\n" \
+	"subq $1, %fs:(%rax)\n" \
+	"je 3f\n"
+#define ACQUIRE_LOCK BEGIN COUNT_DOWN \
+	"cmpb $0, (%rdi,%r10)\n" \
+	"jne 3f\n" END
+#define ACQUIRE_RLOCK BEGIN COUNT_DOWN \
+	"cmpq $0, (%rdi,%r10)\n" \
+	"jne 4f\n" END \
+	"4: mov %fs:8(%rax), %rax\n" \
+	"cmp (%rdi,%r10), %rax\n" \
+	"jne 3b\n" \
+	"jmp 2b\n"
+#define RELEASE BEGIN \
+	"cmpq $0, " SLOT(32) "\n" \
+	"jne 3f\n" END
+#define RELEASE_LOCK RELEASE
+#define RELEASE_RLOCK RELEASE
+#define RESET_LOCK RELEASE
+#define RESET_RLOCK RELEASE
+
+__asm__(".pushsection .text.lock_stubs, \"ax\", @progbits\n"
+	".balign 4096\n"
+	".hidden lock_stubs\n"
+	".globl lock_stubs\n"
+	"lock_stubs:\n"
+#define LOCK_METHOD(identifier, kind, name, role) role##_##kind
+#include "collector/lock_methods.def"
+#undef LOCK_METHOD
+	".balign 4096, 0xcc\n"
+	".popsection\n");
+
+extern const char lock_stubs[NEAR_PAGE] __attribute__((visibility("hidden")));
+
+static char *copy;	/* of the page, near the interpreter; its slots behind it */
+
+static struct slot *slot_of(size_t method)
+{
+	return (struct slot *)(copy + NEAR_PAGE) + method;
+}
+
+static void fill(const struct lock_method *method, struct slot *slot)
+{
+	int convention = lock_convention_of(method->place.flags);
+	bool acquires = method->role == ROLE_ACQUIRE;
+	*slot = (struct slot){
+		.original = method->place.original,
+		.otherwise = acquires ? method->slow[convention] : method->hooks[convention],
+		.hot_at = (char *)&thread_hot - (char *)__builtin_thread_pointer(),
+		.state_at = method->kind == LOCK_KIND_LOCK ? lock_look.lock_at : lock_look.rlock_at,
+		.any_holds = true,
+	};
+}
+
+void lock_stubs_map(void)
+{
+	reason = "where a lock keeps its state did not prove";
+	if (!lock_look.lock_mask || !lock_look.rlock_mask)
+		return;
+	copy = near_map(lock_stubs, lock_methods[METHOD_lock_acquire].place.original, &reason);
+	for (size_t i = 0; copy && i < LOCK_METHODS; i++)
+		if (lock_methods[i].place.at) {
+			fill(&lock_methods[i], slot_of(i));
+			lock_methods[i].stub = copy + i * STUB_BYTES;
+		}
+}
+
+void lock_stubs_set_holds(bool any)
+{
+	for (size_t i = 0; copy && i < LOCK_METHODS; i++)
+		__atomic_store_n(&slot_of(i)->any_holds, any, __ATOMIC_RELAXED);
+}
+
+#else
+
+void lock_stubs_map(void)
+{
+	reason = "not written for this processor, or this C library";
+}
+
+void lock_stubs_set_holds(bool any)
+{
+	(void)any;
+}
+
+#endif

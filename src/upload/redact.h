@@ -1,0 +1,18 @@
+/*
+ * redact.h - keys and tokens out of texts that are shown.
+ */
+#ifndef SNECK_UPLOAD_REDACT_H
+#define SNECK_UPLOAD_REDACT_H
+
+#include <stdbool.h>
+
+/* Is a header of this name a credential? */
+bool redact_is_secret(const char *header_name);
+
+/*
+ * Overwrite in the text, by '*', what a header's value has of a credential (its last word:
+ * "Bearer <token>"), also where the text ends in the middle of it.
+ */
+void redact(char *text, const char *header_value);
+
+#endif

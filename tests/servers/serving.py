@@ -1,0 +1,237 @@
+"""What the tests of servers share: start one as a user would, ask it, end it, compare with the truth."""
+
+import collections
+import concurrent.futures
+import http.client
+import importlib.util
+import json
+import os
+import re
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+from typing import Any, Callable, Iterator
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+SOURCE = os.path.dirname(os.path.dirname(HERE))
+sys.path.insert(0, os.path.join(SOURCE, "tests", "python"))
+
+from support import Rows, read_rows  # noqa: E402
+
+STAGE = os.environ.get("SNECK_STAGE", os.path.join(SOURCE, "build", "stage"))
+BIN = os.path.dirname(sys.executable)  # the servers' virtual environment
+LONG = bool(os.environ.get("SNECK_LONG"))
+PATIENCE_S = 60  # for what takes well under a second: the machine may be busy
+LOCKS = ("native_lock", "session_lock", "lock_of_cache", "slow_lock", "keeper_lock")
+
+Tally = collections.Counter  # of (lock, thread)
+
+
+def needs(*commands: str) -> Any:
+    """A test without its server is a skip that names it."""
+    missing = [name for name in commands if not os.path.exists(os.path.join(BIN, name)) and not has_module(name)]
+    return unittest.skipIf(missing, f"not installed: {', '.join(missing)} (./quickstart check installs it)")
+
+
+def has_module(name: str) -> bool:
+    return importlib.util.find_spec(name) is not None
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_for(condition: Callable[[], Any], what: str) -> Any:
+    limit = time.monotonic() + PATIENCE_S
+    while not (found := condition()):
+        if time.monotonic() > limit:
+            raise AssertionError(f"{what}: not within {PATIENCE_S} s")
+        time.sleep(0.05)
+    return found
+
+
+class Server:
+    """A server with the application, in a folder of its own."""
+
+    def __init__(self, command: str, **env: str) -> None:
+        self.folder = tempfile.mkdtemp(prefix="sneck-servers-")
+        self.profiles = os.path.join(self.folder, "profiles")
+        self.truth = os.path.join(self.folder, "truth")
+        os.mkdir(self.truth)
+        for name in ("app.py",):
+            shutil.copy(os.path.join(HERE, name), self.folder)
+        self.port = free_port()
+        self.command = shlex.split(command.replace("8000", str(self.port)))
+        self.env = {name: value for name, value in os.environ.items()
+                    if not name.startswith(("PYTHON", "SNECK_", "DD_", "GUNICORN", "UWSGI")) and name != "VIRTUAL_ENV"}
+        self.env.update(PATH=f"{BIN}:{self.env['PATH']}", PYTHONPATH=STAGE, PYTHONDONTWRITEBYTECODE="1", TRUTH=self.truth,
+                        SNECK_OUTPUT=self.profiles + "/", SNECK_CAPTURE_PCT="100", **env)
+
+    def write(self, name: str, text: str) -> None:
+        with open(os.path.join(self.folder, name), "w", encoding="utf-8") as file:
+            file.write(text)
+
+    # ---- its life
+
+    def start(self) -> "Server":
+        if self.command[:2] == ["sneck", "run"]:  # installed it is a command; here it is the one under test
+            self.command[:1] = [sys.executable, "-m", "sneck"]
+        with open(os.path.join(self.folder, "log"), "wb") as log:
+            self.process = subprocess.Popen(self.command, cwd=self.folder, env=self.env, stdin=subprocess.DEVNULL,
+                                            stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
+        return self
+
+    def log(self) -> str:
+        with open(os.path.join(self.folder, "log"), encoding="utf-8", errors="replace") as file:
+            return file.read()
+
+    def answers(self) -> bool:
+        if self.process.poll() is not None:
+            raise AssertionError(f"the server ended with status {self.process.returncode}:\n{self.log()}")
+        try:
+            return bool(self.get("/work"))
+        except (OSError, http.client.HTTPException):
+            return False
+
+    def ready(self) -> "Server":
+        wait_for(self.answers, "an answer")
+        return self
+
+    def send(self, number: int) -> None:
+        self.process.send_signal(number)
+
+    def end(self, number: int = signal.SIGTERM) -> int:
+        """Its status: the server gets the signal, its workers what it gives them."""
+        if self.process.poll() is None:
+            self.send(number)
+        try:
+            return self.process.wait(PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"the server does not end:\n{self.log()}") from None
+
+    def remove(self) -> None:
+        """Nothing of it stays, whatever became of it."""
+        try:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        except (ProcessLookupError, AttributeError):
+            pass
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    # ---- requests
+
+    def get(self, path: str = "/work", timeout_s: float = PATIENCE_S) -> int:
+        """The pid that answered."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout_s)
+        try:
+            connection.request("GET", path, headers={"Connection": "close"})
+            answer = connection.getresponse()
+            text = answer.read()
+            if answer.status != 200:
+                raise AssertionError(f"{path}: {answer.status} {text!r}")
+            return int(text)
+        finally:
+            connection.close()
+
+    def get_many(self, n: int, path: str = "/work", at_once: int = 4) -> set[int]:
+        with concurrent.futures.ThreadPoolExecutor(at_once) as pool:
+            return set(pool.map(lambda _: self.get(path), range(n)))
+
+    def get_from(self, workers: int) -> set[int]:
+        """Ask until that many processes have answered."""
+        seen: set[int] = set()
+        wait_for(lambda: seen.update(self.get_many(8)) or len(seen) >= workers, f"answers of {workers} workers")
+        return seen
+
+    # ---- what it left
+
+    def counted(self) -> dict[int, "Tally[tuple[str, str]]"]:
+        """The truth: by process, operations by (lock, thread)."""
+        out: dict[int, Tally[tuple[str, str]]] = {}
+        for name in os.listdir(self.truth):
+            with open(os.path.join(self.truth, name), encoding="utf-8") as file:
+                for lock, thread, n in map(json.loads, file):
+                    out.setdefault(int(name), Tally())[lock, thread] += n
+        return out
+
+    def arrived(self) -> dict[int, Rows]:
+        """By process, the samples of the application's locks; from files as they are named."""
+        out: dict[int, Rows] = {}
+        for name in sorted(os.listdir(self.profiles)) if os.path.isdir(self.profiles) else []:
+            match = re.fullmatch(r".+\.(\d+)\.(\d+)\.pprof", name)
+            if not match:
+                raise AssertionError(f"a torn or foreign file: {name}")
+            one = tempfile.mkdtemp(dir=self.folder)
+            os.link(os.path.join(self.profiles, name), os.path.join(one, name))
+            rows = Rows(row for row in read_rows(one) if row.lock in LOCKS)
+            out.setdefault(int(match[1]), Rows()).extend(rows)
+        return out
+
+
+class ServerCase(unittest.TestCase):
+    ALL_LOCKS = LOCKS
+
+    def server(self, command: str, **env: str) -> Server:
+        server = Server(command, **env)
+        self.addCleanup(server.remove)
+        return server
+
+    def assert_truth(self, server: Server, locks: tuple[str, ...] = LOCKS, by_thread: bool = True,
+                     without: "set[int]" = frozenset()) -> None:  # type: ignore[assignment]
+        """Each process's own operations are in its profiles, each once, and nobody else's."""
+        counted, arrived = server.counted(), server.arrived()
+        self.assertTrue(counted)
+        for pid in sorted(counted.keys() | arrived.keys()):
+            if pid in without:
+                continue
+            told: Tally[tuple[str, str]] = Tally()
+            released: Tally[tuple[str, str]] = Tally()
+            for row in arrived.get(pid, Rows()):
+                key = row.lock, str(row.labels["thread name"])
+                told[key] += row.values["lock-acquire"]
+                released[key] += row.values["lock-release"]
+            truth = counted.get(pid, Tally())
+            self.assertEqual(self.keyed(told, locks, by_thread), self.keyed(truth, locks, by_thread),
+                             f"process {pid} of {sorted(counted)}\n{server.log()}")
+            self.assertEqual(self.keyed(released, locks, by_thread), self.keyed(truth, locks, by_thread), f"process {pid}")
+
+    @staticmethod
+    def keyed(tally: "Tally[tuple[str, str]]", locks: tuple[str, ...], by_thread: bool) -> dict[Any, int]:
+        out: Tally[Any] = Tally()
+        for (lock, thread), n in tally.items():
+            if lock in locks and n:
+                out[(lock, thread) if by_thread else lock] += n
+        return dict(out)
+
+    def assert_quiet(self, server: Server) -> None:
+        """Nothing said of us, nothing gone wrong."""
+        for bad in ("sneck:", "Traceback", "Segmentation", "DAMN", "WORKER TIMEOUT", "SIGKILL", "Error"):
+            self.assertNotIn(bad, server.log())
+
+    def assert_merges(self, server: Server) -> None:
+        """sneck report shows all the processes' files as one table, with their sums."""
+        run = subprocess.run([sys.executable, "-m", "sneck", "report", server.profiles], env=server.env, text=True,
+                             capture_output=True, timeout=PATIENCE_S)
+        self.assertEqual((run.returncode, run.stderr), (0, ""))
+        for lock in {lock for tally in server.counted().values() for lock, _ in tally} & set(self.ALL_LOCKS):
+            self.assertIn(lock, run.stdout)
+
+    def in_flight(self, server: Server, requests: int, act: Callable[[], Any]) -> None:
+        """Requests that are being served while act() happens are answered all the same."""
+        with concurrent.futures.ThreadPoolExecutor(requests) as pool:
+            asked = [pool.submit(server.get, "/slow") for _ in range(requests)]
+            time.sleep(0.5)
+            act()
+            self.assertTrue(all(one.result() for one in asked))
+
+
+def combinations(short: list[Any], long: list[Any]) -> Iterator[Any]:
+    """What make check runs, and what make check-long runs."""
+    yield from long if LONG else short
