@@ -30,7 +30,7 @@ check-unit: all
 check-long: all
 	SNECK_STAGE='$(abs_top_builddir)/stage' $(PYTHON) $(srcdir)/tests/long/cpython_suite
 	SNECK_STAGE='$(abs_top_builddir)/stage' SNECK_LONG=1 $(PYTHON) $(srcdir)/tests/run_interpreters --only native
-	SNECK_STAGE='$(abs_top_builddir)/stage' SNECK_LONG=1 $(PYTHON) $(srcdir)/tests/run_interpreters --only test_storm
+	SNECK_STAGE='$(abs_top_builddir)/stage' SNECK_LONG=1 $(PYTHON) $(srcdir)/tests/run_interpreters --only test_fork
 	SNECK_STAGE='$(abs_top_builddir)/stage' SNECK_LONG=1 $(PYTHON) $(srcdir)/tests/run_interpreters --only failing
 	SNECK_STAGE='$(abs_top_builddir)/stage' SNECK_LONG=1 \
 		SNECK_SERVERS_PYTHON='$(abs_top_builddir)/venv-servers/bin/python' $(srcdir)/tests/servers/run || [ $$? = 77 ]

@@ -16,7 +16,7 @@ import sys
 import warnings
 from typing import Any
 
-OURS = "sneck-upload"  # our thread's name; those that a library starts for it inherit it
+OURS = b"sneck-upload"  # our thread's name; those that a library starts for it inherit it
 ENOUGH = 2  # threads that are not ours: the program has some of its own
 
 
@@ -37,26 +37,33 @@ _filter = ("ignore", OnlyOurs(), DeprecationWarning, None, 0)
 
 
 def _is_alone() -> bool:
+    """In the parent, just after a fork: each page it writes to is copied, so it does little."""
     threading = sys.modules.get("threading")
     if threading is not None and threading.active_count() >= ENOUGH:
         return False
-    found = 0
     try:
-        for task in os.listdir("/proc/self/task"):
-            found += _name_of(task) not in (OURS, "")
-            if found == ENOUGH:
-                return False
+        tasks = os.listdir("/proc/self/task")
     except OSError:
-        return False  # a sandbox: who cannot know says nothing
+        return False  # a sandbox: who cannot know leaves the warning alone
+    own, here = str(os.getpid()), 0
+    for task in tasks:
+        here += task == own or _name_of(task) not in (OURS, b"")
+        if here == ENOUGH:
+            return False
     return True
 
 
-def _name_of(task: str) -> str:
+def _name_of(task: str) -> bytes:
     try:
-        with open(f"/proc/self/task/{task}/comm", encoding="utf-8", errors="replace") as file:
-            return file.read().strip()
+        file = os.open(f"/proc/self/task/{task}/comm", os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
-        return ""  # it has just ended
+        return b""  # it has just ended
+    try:
+        return os.read(file, 32).rstrip()
+    except OSError:
+        return b""
+    finally:
+        os.close(file)
 
 
 def _filters() -> list[Any]:
