@@ -5,13 +5,12 @@ them.  Our thread is safe to fork beside, and the program did not ask for it: wh
 other, the warning is not for the program.  Ending the thread for each fork would do as well, but
 on a busy processor the fork waited 40 ms in the median for it.
 
-CPython runs the hooks of a fork in the parent before it warns, so the filter is put in front
-there: no program that does not fork finds its filters changed, and none that puts filters of its
-own before ours (-W error, pytest, catch_warnings) has its fork fail for a thread of ours.
+The filter is put in front on the eve of a fork: no program that does not fork finds its filters
+changed, and none that puts filters of its own before ours (-W error, pytest, catch_warnings) has
+its fork fail for a thread of ours.
 """
 
 import os
-import re
 import sys
 import warnings
 from typing import Any
@@ -30,7 +29,9 @@ class OnlyOurs:
 
     def __reduce__(self) -> Any:
         """A copy for another process (joblib sends its filters along) is a pattern that fits nothing."""
-        return re.compile, (self.pattern,)
+        from re import compile
+
+        return compile, (self.pattern,)
 
 
 _filter = ("ignore", OnlyOurs(), DeprecationWarning, None, 0)
@@ -82,4 +83,4 @@ def _put_in_front() -> None:
 def install() -> None:
     """Once in an interpreter."""
     if sys.version_info >= (3, 12):
-        os.register_at_fork(after_in_parent=_put_in_front)
+        os.register_at_fork(before=_put_in_front)

@@ -4,7 +4,7 @@ import unittest
 from forking import Case, Told, of_lock, run_program
 
 
-class Ways(Case):
+class WithChildren(Case):
     def assert_own(self, told: Told, pid: int, child: int = 3, parent: int = 0) -> None:
         self.assertEqual(of_lock(told.rows, pid, "child_lock"), (child, child))
         self.assertEqual(of_lock(told.rows, pid, "parent_lock"), (parent, parent))
@@ -17,6 +17,8 @@ class Ways(Case):
         self.assertEqual(told.err, "")
         return told
 
+
+class Ways(WithChildren):
     def test_os_fork_and_exit(self) -> None:
         told = self.run_way("""
 child = os.fork()
@@ -338,6 +340,96 @@ expect(child, 0)
 children = [child]
 """)
         self.assert_own(told, told.truth["children"][0])
+
+
+class Return(WithChildren):
+    """Our thread in a child: there when the child has something to report, and not before."""
+
+    def test_a_child_without_a_sample_has_no_thread_and_no_file(self) -> None:
+        """It exits at once, by os._exit(), or lives on and is told to flush."""
+        told = self.run_way("""
+children = []
+for way in range(4):
+    child = os.fork()
+    if child == 0:
+        assert len(os.listdir("/proc/self/task")) == 1
+        assert sneck.status()["upload"]["state"] == "not yet running in this child"
+        if way == 0:
+            os._exit(0)
+        if way == 1:
+            time.sleep(0.1)
+            assert len(os.listdir("/proc/self/task")) == 1
+            flushed_exit()
+        if way == 2:
+            sneck.stop()
+            os._exit(0)
+        sys.exit(0)
+    expect(child, 0)
+    children.append(child)
+""", start="capture_pct=100, upload_interval=0.01")
+        for child in told.truth["children"]:
+            self.assertEqual(told.files.get(child, 0), 0)
+
+    def test_a_flush_brings_it_back_for_good(self) -> None:
+        told = self.run_way("""
+child = os.fork()
+if child == 0:
+    assert sneck.flush(LIMIT_S) and sneck.status()["upload"]["state"] == "running"
+    child_lock = threading.Lock()
+    use(child_lock, 3)
+    until = time.monotonic() + LIMIT_S
+    while not sneck.status()["upload"]["uploads"] and time.monotonic() < until:
+        time.sleep(0.01)
+    os._exit(0)
+expect(child, 0)
+children = [child]
+""", start="capture_pct=100, upload_interval=0.1")
+        self.assert_own(told, told.truth["children"][0])
+
+    def test_a_sample_in_100_brings_it_back(self) -> None:
+        """The operation that is drawn, and none before it; a child draws for itself."""
+        told = run_program("""
+            parent_lock = threading.Lock()
+            firsts = []
+            for _ in range(20):
+                hear, say = os.pipe()
+                child = os.fork()
+                if child == 0:
+                    child_lock, n = threading.Lock(), 0
+                    while sneck.status()["upload"]["state"] != "running":
+                        use(child_lock, 1)
+                        n += 1
+                    os.write(say, b"%d" % n)
+                    flushed_exit()
+                expect(child, 0)
+                firsts.append(int(os.read(hear, 20)))
+            tell(firsts=firsts)
+            """, start="capture_pct=1")
+        firsts = told.truth["firsts"]
+        self.assertGreater(len(set(firsts)), 5, firsts)
+        self.assertGreater(sum(firsts) / len(firsts), 30, firsts)
+        self.assertEqual([rows.of("child_lock").acquires > 0 for pid, rows in told.rows.items() if pid != told.pid], [True] * 20)
+
+    def test_signals_end_children_with_and_without_samples(self) -> None:
+        told = self.run_way("""
+children = []
+for samples in (0, 3):
+    hear, say = os.pipe()
+    child = os.fork()
+    if child == 0:
+        child_lock = threading.Lock()
+        use(child_lock, samples)
+        os.write(say, b"ready")
+        time.sleep(LIMIT_S)
+        os._exit(1)
+    os.read(hear, 5)
+    os.kill(child, signal.SIGTERM)
+    expect(child, signal.SIGTERM)
+    children.append(child)
+""")
+        without, having = told.truth["children"]
+        self.assertEqual(told.files.get(without, 0), 0)
+        self.assert_own(told, having)
 
 
 if __name__ == "__main__":

@@ -241,31 +241,6 @@ class Fork(Case):
         self.assertIn(rows.releases, (1, 2))
 
 
-    def test_a_fork_says_nothing_that_it_would_not_say_without_us(self) -> None:
-        """From 3.12 on Python warns of a fork in a process of several threads: ours must not be one of them."""
-        code = "import os\nchild = os.fork()\nif child:\n    os.waitpid(child, 0)\n"
-        self.assertEqual(run_child(code).err, run_child(code, start=None).err)
-        always = "import warnings\nwarnings.filterwarnings('always')\n"
-        self.assertEqual(run_child(always, start=None).err, "")
-        self.assertEqual(run_child("import sneck\n" + always + "sneck.start(output=output)\n" + code, start=None).err, "")
-
-    def test_a_fork_among_the_programs_own_threads_is_warned_of(self) -> None:
-        code = """
-            import os, re, threading, warnings
-            stop = threading.Event()
-            threading.Thread(target=stop.wait).start()
-            with warnings.catch_warnings(record=True) as said:
-                warnings.simplefilter("default")
-                child = os.fork()
-                if child == 0:
-                    os._exit(0)
-            os.waitpid(child, 0)
-            stop.set()
-            print([(warning.category.__name__, re.sub("[0-9]+", "N", str(warning.message))) for warning in said])
-            """
-        self.assertEqual(run_child(code).out, run_child(code, start=None).out)
-
-
 class Asyncio(Case):
     def test_asyncio_locks_go_on_working(self) -> None:
         async def use() -> int:
