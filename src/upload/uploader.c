@@ -576,7 +576,7 @@ void uploader_postfork_child(void)
 		return;
 	init_condition();		/* its waiters are the parent's */
 	wakeup = (struct wakeup){0};
-	busy = false;
+	busy = signal_is_ending = false;
 	done = asked;
 	last_result = OK;
 	counters = (struct uploader_status){0};
