@@ -5,10 +5,12 @@ A program begins with PRELUDE.  It prints what it knows to be true as one line o
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 import tempfile
 import textwrap
+import threading
 from typing import Any, NamedTuple
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "python"))
@@ -66,6 +68,35 @@ class Told(NamedTuple):
     err: str
 
 
+class Silence:
+    """An agent that accepts and never answers."""
+
+    def __init__(self) -> None:
+        self.listener = socket.create_server(("127.0.0.1", 0), backlog=4096)
+        self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
+        self.accepted: list[socket.socket] = []
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self) -> None:
+        while True:
+            try:
+                self.accepted.append(self.listener.accept()[0])
+            except OSError:
+                return
+
+    def __enter__(self) -> "Silence":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        for connection in self.accepted:
+            connection.close()
+
+
 def rows_by_process(folder: str) -> tuple[dict[int, Rows], dict[int, int]]:
     rows: dict[int, Rows] = {}
     files: dict[int, int] = {}
@@ -76,12 +107,17 @@ def rows_by_process(folder: str) -> tuple[dict[int, Rows], dict[int, int]]:
     return rows, files
 
 
+def to_files(env: dict[str, str] | None) -> str:
+    """Where nothing else is told."""
+    return "" if any(name.startswith("DD_TRACE") for name in env or ()) else "output=output, "
+
+
 def run_program(code: str, *, start: str | None = "capture_pct=100", env: dict[str, str] | None = None,
                 prelude: str = "", timeout_s: float = 250) -> Told:
     """Run it, profiled from the line after the prelude unless start is None; it must end well and say nothing else."""
     with tempfile.TemporaryDirectory() as folder:
         script = os.path.join(folder, "program.py")
-        lines = [prelude, PRELUDE, f"output = {os.path.join(folder, 'p')!r}", f"sneck.start(output=output, {start})" if start else "", textwrap.dedent(code)]
+        lines = [prelude, PRELUDE, f"output = {os.path.join(folder, 'p')!r}", f"sneck.start({to_files(env)}{start})" if start else "", textwrap.dedent(code)]
         with open(script, "w", encoding="utf-8") as file:
             file.write("\n".join(lines))
         process = subprocess.Popen([sys.executable, "-X", "faulthandler", script], stdin=subprocess.DEVNULL,

@@ -1,9 +1,7 @@
 """What a fork may not cost: descriptors, threads, the parent's period, and waiting for an agent that hangs."""
-import socket
-import threading
 import unittest
 
-from forking import Case, of_lock, run_program
+from forking import Case, Silence, of_lock, run_program
 
 COUNT = """
 def descriptors():
@@ -85,29 +83,6 @@ class Period(Case):
     def test_kept_by_a_parent_that_forks_all_the_time(self) -> None:
         self.attempts(lambda: self.check_period(0))
         self.attempts(lambda: self.check_period(2))
-
-
-class Silence:
-    """An agent that accepts and never answers."""
-
-    def __init__(self) -> None:
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
-        self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
-        self.accepted: list[socket.socket] = []
-        threading.Thread(target=self.accept, daemon=True).start()
-
-    def accept(self) -> None:
-        while True:
-            try:
-                self.accepted.append(self.listener.accept()[0])
-            except OSError:
-                return
-
-    def close(self) -> None:
-        self.listener.shutdown(socket.SHUT_RDWR)
-        self.listener.close()
-        for connection in self.accepted:
-            connection.close()
 
 
 class HangingAgent(Case):
