@@ -6,6 +6,7 @@ sneck_python = \
 	python/sneck/children.py \
 	python/sneck/cli.py \
 	python/sneck/extension.py \
+	python/sneck/fork_warning.py \
 	python/sneck/histogram.py \
 	python/sneck/messages.py \
 	python/sneck/painter.py \

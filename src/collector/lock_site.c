@@ -24,6 +24,7 @@
 #include "collector/lock_exclude.h"
 #include "collector/lock_name.h"
 #include "collector/lock_table.h"
+#include "collector/primitives.h"
 #include "runtime/mutex.h"
 #include "runtime/threads.h"
 
@@ -222,6 +223,13 @@ static inline struct recent_site *current_sites(void)
 	return recents && recents->n_ends == __atomic_load_n(&n_ends, __ATOMIC_RELAXED) ? recents->sites : NULL;
 }
 
+/* By itself, or by way of the function threading.RLock(). */
+static bool is_made_after_fork(const struct raw_frame *frames, size_t depth)
+{
+	return primitives_makes_inner_locks(frames[0].code) ||
+	       (depth > 1 && primitives_makes_inner_locks(frames[1].code));
+}
+
 static struct recent_site *recent_sites(void)
 {
 	struct recent_sites *recents = thread_hot.sites;
@@ -240,7 +248,7 @@ static __attribute__((noinline, cold)) uint32_t find_class(const void *tstate, s
 	struct raw_frame frames[STACK_MAX];
 	struct recent_site *recents = recent_sites();
 	size_t total, used, depth = py_frames_walk(tstate, frames, STACK_MAX, &total);
-	if (!depth || !is_ready())
+	if (!depth || is_made_after_fork(frames, depth) || !is_ready())
 		return LOCK_CLASS_NONE;
 	site->class_id = tree_find(frames, depth, site->kind, &used);
 	if (!site->class_id)
