@@ -20,6 +20,7 @@
 #include "collector/py_symbols.h"
 #include "module/identity.h"
 #include "module/program_name.h"
+#include "module/signal_calls.h"
 #include "runtime/clocks.h"
 #include "runtime/error.h"
 #include "runtime/log.h"
@@ -141,6 +142,12 @@ static int fail(int error, const char *what, char reason[REASON_MAX])
 	return error;
 }
 
+static void watch_sigterm(void)
+{
+	(void)exit_signal_install(SIGTERM, uploader_terminate_signal);	/* the program's own handler stays */
+	signal_calls_start();
+}
+
 int uploading_start(const struct options *options, char reason[REASON_MAX])
 {
 	if (sink && release(false, 0)) {
@@ -159,7 +166,7 @@ int uploading_start(const struct options *options, char reason[REASON_MAX])
 	if (error)
 		return fail(error, "the uploader does not start", reason);
 	if (options->flush_on_sigterm)
-		(void)exit_signal_install(SIGTERM, uploader_terminate_signal);	/* the program's own handler stays */
+		watch_sigterm();
 	return OK;
 }
 
@@ -174,6 +181,7 @@ void uploading_stop(void)
 	bound_last_try();
 	if (release(true, stop_timeout_ns))
 		log_once("stop", "the last profile could not be written in time");
+	signal_calls_stop();
 	exit_signal_uninstall();	/* last: a SIGTERM until here still gets its profile */
 }
 

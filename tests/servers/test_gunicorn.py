@@ -27,9 +27,6 @@ class Gunicorn(ServerCase):
                 with self.subTest(kind=kind, preload=preload):
                     self.each_arrives(kind + preload + " app:app")
 
-    # uvicorn puts the default action back for SIGTERM and raises it again: our handler, which would
-    # have written the last profile, is gone by then.
-    @unittest.expectedFailure
     @needs("uvicorn_worker")
     def test_each_uvicorn_worker_arrives(self) -> None:
         for preload in combinations([""], ["", " --preload"]):
