@@ -15,6 +15,7 @@
 
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "collector/collector.h"
 #include "collector/py_symbols.h"
@@ -148,6 +149,35 @@ static void watch_sigterm(void)
 	signal_calls_start();
 }
 
+/* Nothing of the network's outlasts it, also where this very thread does the last upload. */
+static void bound_last_try(void)
+{
+	http_cancel_at(clock_now_ns() + (api_timeout_ns < last_try_ns ? api_timeout_ns : last_try_ns));
+}
+
+/*
+ * The end of a process that does not end its Python: uWSGI's master, its workers that are busy,
+ * programs that embed Python.  Who exits may do so in a signal handler, in the middle of anything:
+ * so the uploader's thread does the work, and is waited for within a bound.
+ */
+static void at_exit(void)
+{
+	struct uploader_status status;
+	uploader_status(&status);
+	if (status.state != UPLOADER_RUNNING)
+		return;
+	bound_last_try();
+	(void)uploader_stop(true, last_try_ns);
+}
+
+/* After libcurl and its TLS library have registered theirs, so that it runs before them. */
+static void register_at_exit(void)
+{
+	static bool is_registered;
+	if (!is_registered)
+		is_registered = !atexit(at_exit);
+}
+
 int uploading_start(const struct options *options, char reason[REASON_MAX])
 {
 	if (sink && release(false, 0)) {
@@ -165,15 +195,10 @@ int uploading_start(const struct options *options, char reason[REASON_MAX])
 	error = run_uploader(options);
 	if (error)
 		return fail(error, "the uploader does not start", reason);
+	register_at_exit();
 	if (options->flush_on_sigterm)
 		watch_sigterm();
 	return OK;
-}
-
-/* Nothing of the network's outlasts it, also where this very thread does the last upload. */
-static void bound_last_try(void)
-{
-	http_cancel_at(clock_now_ns() + (api_timeout_ns < last_try_ns ? api_timeout_ns : last_try_ns));
 }
 
 void uploading_stop(void)
