@@ -4,6 +4,7 @@ sneck_python = \
 	python/sneck/__main__.py \
 	python/sneck/auto.py \
 	python/sneck/children.py \
+	python/sneck/pool_worker.py \
 	python/sneck/cli.py \
 	python/sneck/extension.py \
 	python/sneck/histogram.py \
