@@ -4,12 +4,12 @@ sneck_python = \
 	python/sneck/__main__.py \
 	python/sneck/auto.py \
 	python/sneck/children.py \
-	python/sneck/pool_worker.py \
 	python/sneck/cli.py \
 	python/sneck/extension.py \
 	python/sneck/histogram.py \
 	python/sneck/messages.py \
 	python/sneck/painter.py \
+	python/sneck/pool_worker.py \
 	python/sneck/profiles.py \
 	python/sneck/report.py \
 	python/sneck/run.py \
