@@ -10,6 +10,7 @@ sneck_python = \
 	python/sneck/histogram.py \
 	python/sneck/messages.py \
 	python/sneck/painter.py \
+	python/sneck/pool_worker.py \
 	python/sneck/profiles.py \
 	python/sneck/report.py \
 	python/sneck/run.py \
