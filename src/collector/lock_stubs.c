@@ -28,7 +28,7 @@ const char *lock_stubs_reason(void)
 	return reason;
 }
 
-#if defined(__x86_64__) && defined(SNECK_TLS_IS_STATIC)
+#if defined(__x86_64__) && defined(__LP64__) && defined(SNECK_TLS_IS_STATIC)
 
 #define STUB_BYTES 64
 #define TEXT_OF(x) #x
@@ -50,7 +50,7 @@ _Static_assert(LOCK_METHODS * STUB_BYTES <= NEAR_PAGE && NEAR_PAGE == 4096, "one
 
 /* 1 is the stub itself, so its slot is a page further on. */
 #define SLOT(at) "1b+4096+" TEXT(at) "(%rip)"
-#define BEGIN ".balign " TEXT(STUB_BYTES) "\n1: endbr64\n"
+#define BEGIN "1: endbr64\n"
 #define END "2: jmp *" SLOT(0) "\n3: jmp *" SLOT(8) "\n"
 
 /* No branch is taken where there is nothing to do. */
@@ -77,12 +77,19 @@ _Static_assert(LOCK_METHODS * STUB_BYTES <= NEAR_PAGE && NEAR_PAGE == 4096, "one
 #define RESET_LOCK RELEASE
 #define RESET_RLOCK RELEASE
 
+/* Names and frame information are read from our file: perf and others go by the file that is mapped. */
+#define STUB(symbol, path) \
+	".balign " TEXT(STUB_BYTES) "\n" \
+	".type " symbol ", @function\n" \
+	symbol ": .cfi_startproc\n" path ".cfi_endproc\n" \
+	".size " symbol ", . - " symbol "\n"
+
 __asm__(".pushsection .text.lock_stubs, \"ax\", @progbits\n"
 	".balign 4096\n"
 	".hidden lock_stubs\n"
 	".globl lock_stubs\n"
 	"lock_stubs:\n"
-#define LOCK_METHOD(identifier, kind, name, role) role##_##kind
+#define LOCK_METHOD(identifier, kind, name, role) STUB(TEXT(stub_##identifier), role##_##kind)
 #include "collector/lock_methods.def"
 #undef LOCK_METHOD
 	".balign 4096, 0xcc\n"
