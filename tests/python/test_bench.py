@@ -62,7 +62,7 @@ class Tables(unittest.TestCase):
             self.assertEqual(len(self.of(**changed)), 1, changed)
 
     def test_a_plot_has_each_configuration(self) -> None:
-        text = plot.bars({"one": {"1": (1, 0.9, 1.1), "100": (0.5, 0.4, 0.6)}, "two": {"1": (1, 0, 9), "100": (1, 1, 1)}})
+        text = plot.bars({"one": {"1": (1, 0.9, 1.1), "100": (0.5, 0.4, 0.6)}, "two": {"1": (1, 0, 9), "100": (1, 1, 1)}}, "ratios")
         self.assertEqual((text.count("<circle"), text.count(">two</text>")), (6, 1))
 
 
