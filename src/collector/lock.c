@@ -419,6 +419,9 @@ int lock_start(const struct options *options, const char **reason)
 	int error = prove_all(reason);
 	if (error)
 		return error;
+	*reason = "no memory";
+	if (lock_call_try_init())
+		return ERR_NOMEM;
 	struct sampling sampling = sampling_of(options);
 	lock_table_clear();
 	holds_clear();

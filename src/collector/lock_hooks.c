@@ -13,6 +13,7 @@
 #include "collector/lock_hooks.h"
 
 #include "collector/holds.h"
+#include "runtime/error.h"
 #include "runtime/threads.h"
 
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
@@ -125,14 +126,18 @@ bool lock_call_has_arguments(const struct lock_call *call)
 	}
 }
 
-/* (False,): made at the first call, which has the GIL, and kept for good. */
-static PyObject *without_waiting(void)
+static PyObject *no_waiting;	/* (False,) */
+
+int lock_call_try_init(void)
 {
-	static PyObject *arguments;
-	PyObject *known = __atomic_load_n(&arguments, __ATOMIC_ACQUIRE);
-	if (!known && (known = PyTuple_Pack(1, Py_False)))
-		__atomic_store_n(&arguments, known, __ATOMIC_RELEASE);
-	return known;
+	static int64_t made_in = -1;
+	int64_t here = PyInterpreterState_GetID(PyInterpreterState_Get());
+	if (made_in == here)
+		return OK;
+	no_waiting = PyTuple_Pack(1, Py_False);
+	PyErr_Clear();
+	made_in = no_waiting ? here : -1;
+	return no_waiting ? OK : ERR_NOMEM;
 }
 
 PyObject *lock_call_try(const struct lock_call *call)
@@ -142,7 +147,7 @@ PyObject *lock_call_try(const struct lock_call *call)
 	PyObject *const no = Py_False;
 	struct lock_call attempt = {
 		.method = acquire, .convention = (enum lock_convention)lock_convention_of(acquire->place.flags),
-		.lock = call->lock, .args = without_waiting(), .vector = &no, .n = 1,
+		.lock = call->lock, .args = no_waiting, .vector = &no, .n = 1,
 	};
 	PyObject *result = attempt.args && acquire->place.at ? lock_call_original(&attempt) : NULL;
 	if (result == Py_True)
