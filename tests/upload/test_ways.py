@@ -196,7 +196,8 @@ class Pyroscope(Case):
                 self.assertEqual(base64.b64decode(upload.headers["authorization"].split()[1]), b"me:s:cret")
 
     def test_more_rows_than_it_takes_go_in_several(self) -> None:
-        with Intake() as intake, Program({"PYROSCOPE_SERVER_ADDRESS": intake.url, "SNECK_PROFILE_MAX_ROWS": "60000"}) as program:
+        with Intake() as intake, Program({"PYROSCOPE_SERVER_ADDRESS": intake.url, "SNECK_PROFILE_MAX_ROWS": "60000",
+                                          "DD_PROFILING_API_TIMEOUT_MS": "120000"}) as program:
             program("variety", 17000)
             program("flush")                # the intake reads them slowly, and an end does not wait for it
             self.assertEqual(program.end().plain, (0, ""))
