@@ -1,9 +1,13 @@
 # Benchmarks: `make bench` measures every interpreter found (some minutes on a quiet machine).
-EXTRA_DIST += bench/lock bench/lock_worker.py bench/fork bench/fork_worker.py
+EXTRA_DIST += bench/fork bench/fork_worker.py
+EXTRA_DIST += bench/lock bench/lock_worker.py
+EXTRA_DIST += bench/server bench/server_app.py
 BENCH_FLAGS = --all
 bench: all
 	SNECK_STAGE='$(abs_top_builddir)/stage' $(PYTHON) $(srcdir)/bench/lock $(BENCH_FLAGS)
 	SNECK_STAGE='$(abs_top_builddir)/stage' $(PYTHON) $(srcdir)/bench/fork $(BENCH_FLAGS)
+	SNECK_STAGE='$(abs_top_builddir)/stage' SNECK_SERVERS_PYTHON='$(abs_top_builddir)/venv-servers/bin/python' \
+		$(PYTHON) $(srcdir)/bench/server
 .PHONY: bench
 
 # Ten scenarios under load, and a comparison with another profiler.  `make bench-venv` installs what they need.
