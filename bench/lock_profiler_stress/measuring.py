@@ -13,7 +13,7 @@ import yaml
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.append(os.path.join(os.path.dirname(os.path.dirname(HERE)), "tools"))
 
-from pythons import stage  # noqa: E402
+from pythons import stage as stage  # noqa: E402
 
 Run = dict[str, Any]
 PROGRAM = os.path.join(HERE, "scenario.py")
