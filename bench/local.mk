@@ -24,6 +24,9 @@ EXTRA_DIST += \
 	bench/lock_profiler_stress/run.py \
 	bench/lock_profiler_stress/scenario.py \
 	bench/requirements.txt \
+	docs/benchmarks.md \
+	docs/benchmarks.svg \
+	docs/comparison.md \
 	tests/python/test_bench.py
 bench_python = SNECK_STAGE='$(abs_top_builddir)/stage' venv-bench/bin/python
 bench-venv: bench/requirements.txt

@@ -28,7 +28,7 @@ sys.dont_write_bytecode = True
 import profilers  # noqa: E402
 
 try:
-    from measuring import configurations, interval, machine, plain_environment, ratios, run_once, stage
+    from measuring import configurations, machine, plain_environment, ratio_cell, run_once, stage
 except ImportError as error:
     sys.exit(f"{error}: `make bench-venv` installs what this needs; run it with build/venv-bench/bin/python")
 
@@ -126,11 +126,12 @@ def throughput(names: list[str], repeats: int, pct: str) -> dict[str, list[dict[
 
 def throughput_table(found: dict[str, list[dict[str, Any]]], names: list[str]) -> Iterator[str]:
     others = [name for name in names if name != "bare"]
-    yield "| configuration | bare, operations/s | " + " | ".join(others) + " |"
-    yield "| --- |" + " ---: |" * (len(others) + 1)
+    heads = [f"{name}, throughput" for name in others] + [f"{name}, processor time" for name in others]
+    yield "| configuration | bare, operations/s | " + " | ".join(heads) + " |"
+    yield "| --- |" + " ---: |" * (len(heads) + 1)
     for configuration, runs in found.items():
         bare = statistics.fmean(run["operations_per_s"] for run in runs if run["mode"] == "off")
-        cells = ["%.2f (%.2f .. %.2f)" % interval(ratios(runs, name)) for name in others]
+        cells = [ratio_cell(runs, name) for name in others] + [ratio_cell(runs, name, "processor_ns") for name in others]
         yield f"| {configuration} | {bare:,.0f} | " + " | ".join(cells) + " |"
 
 
@@ -189,7 +190,7 @@ def page(found: dict[str, Any], names: list[str], arguments: argparse.Namespace)
         f"What an uncontended pair of `with lock: pass` and `Lock()` cost, of bare: medians of {arguments.processes} processes"
         f" of {arguments.rounds} interleaved rounds each, on the thread's processor clock.", "",
         *cost_tables(found["costs"], names), "", "Memory, at 1 %:", "", *memory_table(found["memory"], names), "",
-        f"Throughput at 1 %, of bare: geometric mean of {arguments.repeats} repetitions, and its 95 % confidence interval.", "",
+        f"Throughput and processor time an operation at 1 %, of bare: geometric mean of {arguments.repeats} repetitions, and its 95 % confidence interval.", "",
         *throughput_table(found["throughput"], names), "",
         f"What the files say of a program that counts for itself; the mean of"
         f" {arguments.processes} runs; bold: more than {NEAR:.0%} off.", "",

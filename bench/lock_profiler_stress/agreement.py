@@ -16,6 +16,7 @@ from typing import Any
 
 Run = dict[str, Any]
 SEMAPHORES = ("permits", "free_slots", "full_slots")
+ALONE = ("own_lock",)       # each thread has its own: what its acquires waited for is the interpreter
 KEYS = ("acquires", "took_ns", "apart_ns", "contentions", "apart_contentions", "max_ns")
 
 # What waits may differ by (buckets of 10 %), and how many of the longest may be by chance on one side alone.
@@ -50,7 +51,9 @@ def disagreements(runs: list[Run], mode: str) -> Iterator[str]:
             yield f"{lock}: {seen['acquires']:.0f} acquisitions, in truth {own['acquires']:.0f}"
         if mode != "100" and own["acquires"] > 50_000 and not 0.5 < seen["acquires"] / own["acquires"] < 2:
             yield f"{lock}: {seen['acquires']:.0f} acquisitions estimated, in truth {own['acquires']:.0f}"
-        if lock in SEMAPHORES:
+        if lock in ALONE and (seen["contended"] or seen["wait_ns"]):
+            yield f"{lock}: waits, and nobody else ever had it"
+        if lock in SEMAPHORES or lock in ALONE:
             continue
         for what, told, took, apart, slack in (
                 ("waits over 1 ms", seen["contentions"], own["contentions"], own["apart_contentions"], 20),
@@ -61,9 +64,9 @@ def disagreements(runs: list[Run], mode: str) -> Iterator[str]:
                 yield f"{lock}: {told:.0f} {what}, in truth {took:.0f}, less some {2 * apart:.0f} without a lock"
 
 
-def waits(own: dict[str, float]) -> tuple[str, str]:
+def waits(lock: str, own: dict[str, float]) -> tuple[str, str]:
     """Over a millisecond, and seconds, as the benchmark has them for the lock alone."""
-    return (f"{max(0, own['contentions'] - 2 * own['apart_contentions']):,.0f}",
+    return ("0", "0.00") if lock in ALONE else (f"{max(0, own['contentions'] - 2 * own['apart_contentions']):,.0f}",
             f"{max(0, own['took_ns'] - 2 * own['apart_ns']) / 1e9:,.2f}")
 
 
@@ -76,6 +79,6 @@ def table(results: dict[str, list[Run]], mode: str) -> Iterator[str]:
             told = ["not seen"] * 3 if seen is None else [
                 f"{seen['acquires']:,.0f}", "sampled" if semaphore else f"{seen['contentions']:,.0f}",
                 "sampled" if semaphore else f"{seen['wait_ns'] / 1e9:,.2f}"]
-            own_cells = [f"{own['acquires']:,.0f}", *waits(own)]
+            own_cells = [f"{own['acquires']:,.0f}", *waits(lock, own)]
             cells = [cell for pair in zip(own_cells, told) for cell in pair]
             yield f"| {name} | {lock} | " + " | ".join(cells) + " |"

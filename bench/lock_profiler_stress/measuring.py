@@ -13,7 +13,7 @@ import yaml
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.append(os.path.join(os.path.dirname(os.path.dirname(HERE)), "tools"))
 
-from pythons import stage  # noqa: E402
+from pythons import stage as stage  # noqa: E402
 
 Run = dict[str, Any]
 PROGRAM = os.path.join(HERE, "scenario.py")
@@ -68,9 +68,15 @@ def interval(ratios: list[float]) -> tuple[float, float, float]:
     return math.exp(mean), math.exp(mean - half), math.exp(mean + half)
 
 
-def ratios(runs: list[Run], mode: str) -> list[float]:
-    by_mode = {name: [run["operations_per_s"] for run in runs if run["mode"] == name] for name in ("off", mode)}
+def ratios(runs: list[Run], mode: str, key: str = "operations_per_s") -> list[float]:
+    """With the profiler over without, by repetition."""
+    by_mode = {name: [run[key] for run in runs if run["mode"] == name] for name in ("off", mode)}
     return [on / off for on, off in zip(by_mode[mode], by_mode["off"]) if on and off]
+
+
+def ratio_cell(runs: list[Run], mode: str, key: str = "operations_per_s") -> str:
+    found = ratios(runs, mode, key)
+    return "%.2f (%.2f .. %.2f)" % interval(found) if found else "-"
 
 
 def machine(python: str) -> str:

@@ -8,7 +8,8 @@
 
 Each repetition starts one process a mode, in random order, so that what drifts on the machine drifts alike for all.
 A ratio is throughput with the profiler over throughput without, of one repetition; the table has their geometric mean
-and its 95 % confidence interval (Student's t, on logarithms).  The times are kept as pyperf's files as well:
+and its 95 % confidence interval (Student's t, on logarithms); the same of the processor time an operation takes,
+which a busy machine disturbs less.  The times are kept as pyperf's files as well:
 
     python -m pyperf compare_to results/off.json results/1.json --table
 
@@ -36,7 +37,8 @@ sys.dont_write_bytecode = True
 
 try:
     import pyperf
-    from measuring import Run, configurations, interval, machine, plain_environment, ratios, run_once, stage, with_sneck
+    from measuring import Run, configurations, interval, machine, plain_environment, ratio_cell, ratios, run_once, \
+        stage, with_sneck
 except ImportError as error:
     sys.exit(f"{error}: `make bench-venv` installs what this needs; run it with build/venv-bench/bin/python")
 
@@ -69,15 +71,13 @@ def row(name: str, runs: list[Run], modes: list[str]) -> str:
              f"{mean(runs, 'off', 'operations_per_s'):,.0f}", f"{mean(runs, 'off', 'acquire_average_ns') / 1e3:,.1f}",
              f"{max(run['acquire_max_ns'] for run in runs if run['mode'] == 'off') / 1e6:,.0f}",
              f"{mean(runs, 'off', 'contentions'):,.0f}", f"{sum(run['errors'] for run in runs)}"]
-    for mode in modes:
-        middle, low, high = interval(ratios(runs, mode))
-        cells.append(f"{middle:.3f} ({low:.2f} .. {high:.2f})")
+    cells += [ratio_cell(runs, mode) for mode in modes] + [ratio_cell(runs, mode, "processor_ns") for mode in modes]
     return "| " + " | ".join(cells) + " |"
 
 
 def table(results: dict[str, list[Run]], modes: list[str]) -> Iterator[str]:
     heads = ["configuration", "s", "operations", "operations/s", "acquire us", "longest ms", "over 1 ms", "errors"]
-    heads += [f"throughput at {mode} %" for mode in modes]
+    heads += [f"throughput at {mode} %" for mode in modes] + [f"processor at {mode} %" for mode in modes]
     yield "| " + " | ".join(heads) + " |"
     yield "| --- |" + " ---: |" * (len(heads) - 1)
     for name, runs in results.items():
@@ -151,7 +151,8 @@ def main() -> int:
     with open(os.path.join(folder, "summary.md"), "w", encoding="utf-8") as file:
         file.write(summary(results, modes, arguments.python, arguments.repeats))
     with open(os.path.join(folder, "overhead.svg"), "w", encoding="utf-8") as file:
-        file.write(plot.bars({name: {mode: interval(ratios(runs, mode)) for mode in modes} for name, runs in results.items()}))
+        file.write(plot.bars({name: {mode: interval(ratios(runs, mode, "processor_ns")) for mode in modes}
+                              for name, runs in results.items()}, "Processor time an operation, of that without the profiler"))
     for mode in modes:
         print(f"\nwhat the profile says, at {mode} %:", *agreement.table(results, mode), sep="\n")
     wrong = [] if arguments.dry else list(faults(results, modes))

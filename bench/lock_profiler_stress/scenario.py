@@ -337,12 +337,12 @@ def profile_account() -> "dict[str, Any] | None":
     return {"locks": locks, "stats": status["stats"], "refused": status["refused"]}
 
 
-def result(o: argparse.Namespace, seconds: float, meters: list[Meter]) -> dict[str, Any]:
+def result(o: argparse.Namespace, seconds: float, processor_s: float, meters: list[Meter]) -> dict[str, Any]:
     locks = account(meters)
     acquires = sum(entry["acquires"] for entry in locks.values())
     operations = sum(meter.operations for meter in meters)
     return {"scenario": o.scenario_type, "seconds": seconds, "operations": operations,
-            "operations_per_s": operations / seconds,
+            "operations_per_s": operations / seconds, "processor_ns": processor_s / max(1, operations) * 1e9,
             "acquire_average_ns": sum(entry["took_ns"] for entry in locks.values()) / max(1, acquires),
             "acquire_max_ns": max([entry["max_ns"] for entry in locks.values()] or [0]),
             "acquires": acquires, "contentions": sum(entry["contentions"] for entry in locks.values()),
@@ -355,6 +355,7 @@ def tell(found: dict[str, Any]) -> None:
   duration            {found['seconds']:.3f} s
   total operations    {found['operations']}
   operations/s        {found['operations_per_s']:.0f}
+  processor           {found['processor_ns'] / 1e3:.2f} us an operation
   average acquire     {found['acquire_average_ns'] / 1e3:.2f} us
   max acquire         {found['acquire_max_ns'] / 1e6:.2f} ms
   contentions > 1 ms  {found['contentions']}
@@ -384,8 +385,9 @@ def parse() -> argparse.Namespace:
 
 def main() -> int:
     options = parse()
+    began = time.process_time()
     seconds, meters = run_async(options) if options.scenario_type == "async" else run_threads(options)
-    found = result(options, seconds, meters)
+    found = result(options, seconds, time.process_time() - began, meters)
     tell(found)
     if options.json:
         with open(options.json, "w", encoding="utf-8") as file:

@@ -17,7 +17,7 @@ sys.dont_write_bytecode = True
 import agreement  # noqa: E402
 import plot  # noqa: E402
 
-SHORT = {"high_frequency": ["--operations=500"], "long_held": ["--hold_ms=5"], "high_contention": ["--threads=50"]}
+SHORT = {"high_frequency": ["--operations=200"], "long_held": ["--hold_ms=5"], "high_contention": ["--threads=20"]}
 
 
 def run(scenario: str, *options: str) -> "dict[str, Any]":
@@ -25,7 +25,7 @@ def run(scenario: str, *options: str) -> "dict[str, Any]":
         env = {name: value for name, value in os.environ.items() if not name.startswith(("SNECK_C", "SNECK_O", "DD_"))}
         env.update(SNECK_CAPTURE_PCT="100", SNECK_OUTPUT=folder + "/profiles/")
         command = [sys.executable, "-m", "sneck", "run", os.path.join(STRESS, "scenario.py"), "--scenario_type", scenario,
-                   "--duration=0.2", "--threads=6", f"--json={folder}/result", *options]
+                   "--duration=0.1", "--threads=6", f"--json={folder}/result", *options]
         ran = subprocess.run(command, env=env, capture_output=True, text=True, timeout=120)
         assert (ran.returncode, ran.stderr) == (0, ""), ran.stdout + ran.stderr
         with open(f"{folder}/result", encoding="utf-8") as file:
@@ -62,7 +62,7 @@ class Tables(unittest.TestCase):
             self.assertEqual(len(self.of(**changed)), 1, changed)
 
     def test_a_plot_has_each_configuration(self) -> None:
-        text = plot.bars({"one": {"1": (1, 0.9, 1.1), "100": (0.5, 0.4, 0.6)}, "two": {"1": (1, 0, 9), "100": (1, 1, 1)}})
+        text = plot.bars({"one": {"1": (1, 0.9, 1.1), "100": (0.5, 0.4, 0.6)}, "two": {"1": (1, 0, 9), "100": (1, 1, 1)}}, "ratios")
         self.assertEqual((text.count("<circle"), text.count(">two</text>")), (6, 1))
 
 

@@ -23,7 +23,7 @@ PYROSCOPE_TYPES = {"delay": "lock-acquire-wait", "contentions": "lock-contended"
 
 # Waits may differ by so much: the program's clock is read outside of acquire(), ours inside; between them
 # another thread may run.
-WAIT_SHARE, WAIT_NS = 0.2, 20_000_000
+WAIT_SHARE, WAIT_NS = 0.1, 20_000_000
 
 
 @dataclasses.dataclass(frozen=True)
