@@ -9,8 +9,8 @@
  *     slot   a page further on: what the stub needs to know
  *
  * There is a page for each of the two ways in which locks keep their state (struct lock_look);
- * one of them is mapped.  A stub leaves the arguments' registers and the stack alone, so it serves every calling
- * convention, and no unwinder ever finds a return address in it.
+ * one of them is mapped.  A stub leaves the arguments' registers and the stack alone, so it
+ * serves every calling convention, and no unwinder ever finds a return address in it.
  */
 #include <config.h>
 
@@ -29,7 +29,7 @@ const char *lock_stubs_reason(void)
 	return reason;
 }
 
-#if defined(__x86_64__) && defined(SNECK_TLS_IS_STATIC)
+#if defined(__x86_64__) && defined(__LP64__) && defined(SNECK_TLS_IS_STATIC)
 
 #define STUB_BYTES 128	/* all but an RLock's re-entry is in the first line of 64 */
 #define TEXT_OF(x) #x
@@ -53,7 +53,7 @@ _Static_assert(LOCK_METHODS * STUB_BYTES <= NEAR_PAGE && NEAR_PAGE == 4096, "one
 
 /* 1 is the stub itself, so its slot is a page further on. */
 #define SLOT(at) "1b+4096+" TEXT(at) "(%rip)"
-#define BEGIN ".balign " TEXT(STUB_BYTES) "\n1: endbr64\n"
+#define BEGIN "1: endbr64\n"
 #define END "2: jmp *" SLOT(0) "\n3: jmp *" SLOT(8) "\n"
 
 /* No branch is taken where there is nothing to do. */
@@ -86,16 +86,23 @@ _Static_assert(LOCK_METHODS * STUB_BYTES <= NEAR_PAGE && NEAR_PAGE == 4096, "one
 #define RESET_LOCK RELEASE
 #define RESET_RLOCK RELEASE
 
+/* Names and frame information are read from our file: perf and others go by the file that is mapped. */
+#define STUB(symbol, path) \
+	".balign " TEXT(STUB_BYTES) "\n" \
+	".type " symbol ", @function\n" \
+	symbol ": .cfi_startproc\n" path ".cfi_endproc\n" \
+	".size " symbol ", . - " symbol "\n"
+
 __asm__(".pushsection .text.lock_stubs, \"ax\", @progbits\n"
 	".balign 4096\n"
 	".hidden lock_stubs\n"
 	".globl lock_stubs\n"
 	"lock_stubs:\n"
-#define LOCK_METHOD(identifier, kind, name, role) role##_##kind(WORD)
+#define LOCK_METHOD(identifier, kind, name, role) STUB(TEXT(stub_##identifier##_word), role##_##kind(WORD))
 #include "collector/lock_methods.def"
 #undef LOCK_METHOD
 	".balign 4096, 0xcc\n"
-#define LOCK_METHOD(identifier, kind, name, role) role##_##kind(SEMAPHORE)
+#define LOCK_METHOD(identifier, kind, name, role) STUB(TEXT(stub_##identifier##_semaphore), role##_##kind(SEMAPHORE))
 #include "collector/lock_methods.def"
 #undef LOCK_METHOD
 	".balign 4096, 0xcc\n"
