@@ -6,6 +6,7 @@ first of them is asked for: the command line can then say what is wrong with it.
 """
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    __version__: str
     from sneck._sneck import flush, lock_stats, options, read_profile, sample_types, start, status, stop
 else:
 
@@ -14,6 +15,10 @@ else:
             from sneck.extension import load
 
             return load()
+        if name == "__version__":
+            from sneck.extension import load
+
+            return load().__version__
         if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         from sneck.extension import function

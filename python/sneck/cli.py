@@ -30,8 +30,20 @@ def dispatch(argv: list[str]) -> int:
     return 2
 
 
+class Version(argparse.Action):
+    """The extension has it; asked for when it is wanted, as loading that may fail."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        try:
+            print("sneck", function("__version__"))
+        except ImportError as error:
+            parser.exit(1, f"sneck: {error}\n")
+        parser.exit()
+
+
 def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="sneck", description="Which locks a program waits for, and from where.")
+    top.add_argument("--version", action=Version, nargs=0, help="print the version and exit")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
     commands.add_parser("run", help="run a program, profiled: sneck run [OPTIONS] PROGRAM [ARGS]", add_help=False)
     what = "Merge profiles, of many processes too, and show their locks."

@@ -157,6 +157,7 @@ bool control_options_in_force(struct options *options)
 	if (control_options(options))
 		return true;
 	options_init(options);
+	options->is_asked = true;
 	options_from_environment(options, getenv);
 	return false;
 }

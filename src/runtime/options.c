@@ -224,7 +224,7 @@ static void set_from_variable(struct options *options, enum option_id id, const 
 	int error = options_set(options, id, text, source, problem);
 	if (info->type == OPTION_SECRET)
 		text = "***";
-	if (options->quiet)
+	if (options->quiet || options->is_asked)
 		return;
 	if (error == ERR_INVALID)
 		log_once(variable, "%s=\"%.100s\" %s: the default, \"%s\", is used", variable, text, problem,

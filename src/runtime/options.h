@@ -46,6 +46,7 @@ struct options {
 #undef OPTION
 	enum option_source sources[OPTIONS];
 	uint8_t shared[OPTIONS];	/* by a shared variable: by which one */
+	bool is_asked;			/* nobody acts on them: whoever does says what is wrong with the environment */
 };
 
 struct option_info {

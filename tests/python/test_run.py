@@ -304,6 +304,18 @@ class Commands(Case):
         ended = self.sneck("--help")
         self.assertEqual((ended.status, ended.err), (0, ""))
 
+    def test_a_mistake_in_a_variable_is_one_line(self) -> None:
+        """The command looks at the options too, but leaves the words to the program that it starts."""
+        ended = self.sneck(self.write("quick.py", ""), SNECK_CAPTURE_PCT="lots")
+        if WHOLE:
+            self.assertEqual(ended.err, 'sneck: SNECK_CAPTURE_PCT="lots" is not a number: the default, "1", is used\n')
+        self.assertEqual(ended.status, 0)
+
+    def test_version(self) -> None:
+        import sneck
+        ended = self.call([*COMMAND, "--version"])
+        self.assertEqual(ended, (0, f"sneck {sneck.__version__}\n" if WHOLE else ended.out, ended.err))
+
     def test_python_deaf_to_its_environment_is_said(self) -> None:
         for flag in ("-I", "-E", "-S", "-bIv"[:3]):
             ended = self.sneck(sys.executable, flag, "-c", "import sys; print('sneck' in sys.modules)")
