@@ -6,9 +6,11 @@ sneck_python = \
 	python/sneck/children.py \
 	python/sneck/cli.py \
 	python/sneck/extension.py \
+	python/sneck/fork_warning.py \
 	python/sneck/histogram.py \
 	python/sneck/messages.py \
 	python/sneck/painter.py \
+	python/sneck/pool_worker.py \
 	python/sneck/profiles.py \
 	python/sneck/report.py \
 	python/sneck/run.py \

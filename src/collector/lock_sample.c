@@ -19,7 +19,6 @@
 #include "collector/sampling.h"
 #include "collector/semaphore.h"
 #include "runtime/clocks.h"
-#include "runtime/fork.h"
 #include "runtime/stats.h"
 
 struct lock_sampler lock_sampler;
@@ -32,7 +31,6 @@ static bool is_running(void)
 /* The calling thread, if a sample may be taken here and now. */
 static struct thread *sampling_thread(void)
 {
-	fork_sampled();
 	struct thread *thread = is_running() ? thread_self() : NULL;
 	if (!thread || thread->is_sampling) {
 		if (thread_hot.countdown <= 0)

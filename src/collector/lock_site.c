@@ -25,6 +25,7 @@
 #include "collector/lock_exclude.h"
 #include "collector/lock_name.h"
 #include "collector/lock_table.h"
+#include "collector/primitives.h"
 #include "runtime/mutex.h"
 #include "runtime/threads.h"
 
@@ -200,12 +201,19 @@ static void remember(const struct marks *marks, enum lock_kind kind, uint32_t cl
 	*recent_site_at(pair_hash(marks)) = site;
 }
 
+/* By itself, or by way of the function threading.RLock(). */
+static bool is_made_after_fork(const struct raw_frame *frames, size_t depth)
+{
+	return primitives_makes_inner_locks(frames[0].code) ||
+	       (depth > 1 && primitives_makes_inner_locks(frames[1].code));
+}
+
 static __attribute__((noinline, cold)) uint32_t find_class(const void *tstate, enum lock_kind kind,
 							   const struct marks *marks)
 {
 	struct raw_frame frames[STACK_MAX];
 	size_t total, used, depth = py_frames_walk(tstate, frames, STACK_MAX, &total);
-	if (!depth || !is_ready())
+	if (!depth || is_made_after_fork(frames, depth) || !is_ready())
 		return LOCK_CLASS_NONE;
 	uint32_t class_id = tree_find(frames, depth, kind, &used);
 	if (!class_id)

@@ -35,6 +35,7 @@ enum row_role {
 	ROLE_INNER, ROLE_TRANSPARENT, ROLE_OWNED, ROLE_SEMAPHORE_ACQUIRE, ROLE_SEMAPHORE_RELEASE,
 	ROLE_CONDITION_WAIT,	/* its leaf operations are on a lock made for this one wait */
 	ROLE_THREAD,		/* where a thread's stack begins: inner as a leaf, the end of the walk elsewhere */
+	ROLE_AFTER_FORK,	/* inner, and so are the locks it makes */
 	ROLE_LOCK,		/* no code, but a lock */
 };
 
@@ -380,6 +381,12 @@ bool primitives_knows(uintptr_t code)
 	return find(code) != NULL;
 }
 
+bool primitives_makes_inner_locks(uintptr_t code)
+{
+	const struct entry *entry = find(code);
+	return entry && entry->role == ROLE_AFTER_FORK;
+}
+
 /* ---- classifying ---------------------------------------------------------------------------- */
 
 struct walk {
@@ -425,7 +432,7 @@ static bool add_frame(struct walk *walk, const struct entry *entry, size_t i)
 			return false;
 		use->role = PRIMITIVE_INNER;
 		return false;
-	case ROLE_INNER: case ROLE_LOCK: default:
+	case ROLE_INNER: case ROLE_AFTER_FORK: case ROLE_LOCK: default:
 		use->role = PRIMITIVE_INNER;
 		return false;
 	}

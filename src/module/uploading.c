@@ -15,11 +15,12 @@
 
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "collector/collector.h"
-#include "collector/py_symbols.h"
 #include "module/identity.h"
 #include "module/program_name.h"
+#include "module/signal_calls.h"
 #include "runtime/clocks.h"
 #include "runtime/error.h"
 #include "runtime/log.h"
@@ -61,19 +62,6 @@ static void add_notes(void *unused, struct builder *builder)
 {
 	(void)unused;
 	collector_notes(add_note, builder);
-}
-
-static int restart(void *unused)
-{
-	(void)unused;
-	uploader_restart_if_needed();
-	return 0;
-}
-
-/* In the main thread, between two of its instructions, once the fork is over for Python too. */
-static void ask_for_restart(void)
-{
-	(void)Py_AddPendingCall(restart, NULL);	/* its queue is full: the next flush or fork asks again */
 }
 
 /* ---- start --------------------------------------------------------------------------------- */
@@ -124,7 +112,6 @@ static int run_uploader(const struct options *options)
 		.sink = sink,
 		.drain = drain,
 		.notes = add_notes,
-		.ask_for_restart = py_symbols_version() >= 0x030c0000 ? ask_for_restart : NULL,
 	};
 	int error = uploader_start(&config);
 	if (error != ERR_LIMIT)
@@ -139,6 +126,41 @@ static int fail(int error, const char *what, char reason[REASON_MAX])
 	sink_free(sink);
 	sink = NULL;
 	return error;
+}
+
+static void watch_sigterm(void)
+{
+	(void)exit_signal_install(SIGTERM, uploader_terminate_signal);	/* the program's own handler stays */
+	signal_calls_start();
+}
+
+/* Nothing of the network's outlasts it, also where this very thread does the last upload. */
+static void bound_last_try(void)
+{
+	http_cancel_at(clock_now_ns() + (api_timeout_ns < last_try_ns ? api_timeout_ns : last_try_ns));
+}
+
+/*
+ * The end of a process that does not end its Python: uWSGI's master, its workers that are busy,
+ * programs that embed Python.  Who exits may do so in a signal handler, in the middle of anything:
+ * so the uploader's thread does the work, and is waited for within a bound.
+ */
+static void at_exit(void)
+{
+	struct uploader_status status;
+	uploader_status(&status);
+	if (status.state != UPLOADER_RUNNING)
+		return;
+	bound_last_try();
+	(void)uploader_stop(true, last_try_ns);
+}
+
+/* After libcurl and its TLS library have registered theirs, so that it runs before them. */
+static void register_at_exit(void)
+{
+	static bool is_registered;
+	if (!is_registered)
+		is_registered = !atexit(at_exit);
 }
 
 int uploading_start(const struct options *options, char reason[REASON_MAX])
@@ -158,15 +180,10 @@ int uploading_start(const struct options *options, char reason[REASON_MAX])
 	error = run_uploader(options);
 	if (error)
 		return fail(error, "the uploader does not start", reason);
+	register_at_exit();
 	if (options->flush_on_sigterm)
-		(void)exit_signal_install(SIGTERM, uploader_terminate_signal);	/* the program's own handler stays */
+		watch_sigterm();
 	return OK;
-}
-
-/* Nothing of the network's outlasts it, also where this very thread does the last upload. */
-static void bound_last_try(void)
-{
-	http_cancel_at(clock_now_ns() + (api_timeout_ns < last_try_ns ? api_timeout_ns : last_try_ns));
 }
 
 void uploading_stop(void)
@@ -174,6 +191,7 @@ void uploading_stop(void)
 	bound_last_try();
 	if (release(true, stop_timeout_ns))
 		log_once("stop", "the last profile could not be written in time");
+	signal_calls_stop();
 	exit_signal_uninstall();	/* last: a SIGTERM until here still gets its profile */
 }
 
@@ -204,9 +222,6 @@ static const char *state_text(enum uploader_state state)
 		return "running without a thread";
 	case UPLOADER_FORKED:
 		return "not yet running in this child";
-	case UPLOADER_PARKING:
-	case UPLOADER_PARKED:
-		return "running again after this fork";
 	case UPLOADER_STOPPING:
 		return "stopping";
 	}
