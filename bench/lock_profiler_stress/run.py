@@ -21,12 +21,9 @@ a shared machine, and still tells an operation that has become ten times as dear
 
 import argparse
 import json
-import math
 import os
-import platform
 import random
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -34,75 +31,19 @@ from collections.abc import Iterator
 from typing import Any
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-SOURCE = os.path.dirname(os.path.dirname(HERE))
-sys.path[:0] = [HERE, os.path.join(SOURCE, "tools")]
+sys.path.insert(0, HERE)
 sys.dont_write_bytecode = True
 
 try:
     import pyperf
-    import yaml
+    from measuring import Run, configurations, interval, machine, plain_environment, ratios, run_once, stage, with_sneck
 except ImportError as error:
     sys.exit(f"{error}: `make bench-venv` installs what this needs; run it with build/venv-bench/bin/python")
 
 import agreement  # noqa: E402
 import plot  # noqa: E402
-from pythons import stage  # noqa: E402
 
 GATE = 0.8
-Run = dict[str, Any]
-
-
-def configurations() -> dict[str, dict[str, Any]]:
-    with open(os.path.join(HERE, "config.yaml"), encoding="utf-8") as file:
-        config = yaml.safe_load(file)
-    known = {name: {**config["defaults"], **options} for name, options in config["configurations"].items()}
-    wanted = [name for name in os.environ.get("BENCHMARK_CONFIGS", "").split(",") if name] or list(known)
-    if strangers := set(wanted) - set(known):
-        sys.exit(f"BENCHMARK_CONFIGS: there is no {', '.join(sorted(strangers))}; there are {', '.join(known)}")
-    return {name: known[name] for name in wanted}
-
-
-def run_once(python: str, options: dict[str, Any], mode: str, folder: str) -> Run:
-    """One process of a scenario: mode "off", or the percentage to capture."""
-    result = os.path.join(folder, "result.json")
-    env = {name: value for name, value in os.environ.items() if not name.startswith(("SNECK_", "DD_", "PYTHON", "PYROSCOPE"))}
-    command = [python]
-    if mode != "off":
-        env.update(PYTHONPATH=stage(), SNECK_CAPTURE_PCT=mode, SNECK_OUTPUT=os.path.join(folder, "profiles", ""))
-        command += ["-m", "sneck", "run"]
-    command += [os.path.join(HERE, "scenario.py"), "--json", result, *(f"--{key}={value}" for key, value in options.items())]
-    ran = subprocess.run(command, env=env, capture_output=True, text=True, timeout=300)
-    if not os.path.exists(result):
-        sys.exit(f"{' '.join(command)}\nended with status {ran.returncode}: {ran.stderr}")
-    with open(result, encoding="utf-8") as file:
-        found: Run = json.load(file)
-    os.unlink(result)
-    if mode != "off" and (not found["profile"] or found["profile"]["refused"]):
-        sys.exit(f"the profiler does not run: {found['profile'] and found['profile']['refused']}")
-    return {"mode": mode, **found}
-
-
-# ---- statistics ------------------------------------------------------------------------------
-
-# Student's t, two-sided 95 %, by degrees of freedom 1 ... 30.
-T95 = (12.71, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.110,
-       2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042)
-
-
-def interval(ratios: list[float]) -> tuple[float, float, float]:
-    """(geometric mean, and its 95 % confidence interval)."""
-    logs = [math.log(ratio) for ratio in ratios]
-    mean = statistics.fmean(logs)
-    if len(logs) < 2:
-        return math.exp(mean), 0, math.inf
-    t = T95[len(logs) - 2] if len(logs) - 2 < len(T95) else 1.96
-    half = t * statistics.stdev(logs) / math.sqrt(len(logs))
-    return math.exp(mean), math.exp(mean - half), math.exp(mean + half)
-
-
-def ratios(runs: list[Run], mode: str) -> list[float]:
-    by_mode = {name: [run["operations_per_s"] for run in runs if run["mode"] == name] for name in ("off", mode)}
-    return [on / off for on, off in zip(by_mode[mode], by_mode["off"]) if on and off]
 
 
 def keep_for_pyperf(results: dict[str, list[Run]], mode: str, path: str) -> None:
@@ -143,13 +84,6 @@ def table(results: dict[str, list[Run]], modes: list[str]) -> Iterator[str]:
         yield row(name, runs, modes)
 
 
-def machine(python: str) -> str:
-    version = subprocess.run([python, "-c", "import platform; print(platform.python_version())"], capture_output=True, text=True)
-    model = next((line.partition(":")[2].strip() for line in open("/proc/cpuinfo", encoding="utf-8")
-                  if line.startswith("model name")), platform.machine())
-    return f"{os.cpu_count()} processors ({model}), Linux {platform.release()}, CPython {version.stdout.strip()}"
-
-
 def summary(results: dict[str, list[Run]], modes: list[str], python: str, repeats: int) -> str:
     lines = [f"{time.strftime('%Y-%m-%d')}; {machine(python)}; {repeats} repetitions.", "", *table(results, modes)]
     for mode in modes:
@@ -169,6 +103,16 @@ def faults(results: dict[str, list[Run]], modes: list[str]) -> Iterator[str]:
                 yield f"{name} at {mode} %: {text}"
 
 
+def run_mode(python: str, options: dict[str, Any], mode: str, folder: str) -> Run:
+    """mode: "off", or the percentage to capture."""
+    if mode == "off":
+        return run_once([python], plain_environment(), options, mode, folder)
+    found = run_once([python, "-m", "sneck", "run"], with_sneck(folder, mode), options, mode, folder)
+    if not found["profile"] or found["profile"]["refused"]:
+        sys.exit(f"the profiler does not run: {found['profile'] and found['profile']['refused']}")
+    return found
+
+
 def measure(arguments: argparse.Namespace, modes: list[str], kept: str) -> dict[str, list[Run]]:
     results: dict[str, list[Run]] = {}
     with open(kept, "w", encoding="utf-8") as file, tempfile.TemporaryDirectory() as folder:
@@ -178,7 +122,7 @@ def measure(arguments: argparse.Namespace, modes: list[str], kept: str) -> dict[
             runs = results.setdefault(name, [])
             for _ in range(arguments.repeats):
                 for mode in random.sample(["off", *modes], len(modes) + 1):
-                    runs.append(run_once(arguments.python, options, mode, folder))
+                    runs.append(run_mode(arguments.python, options, mode, folder))
                     file.write(json.dumps({"configuration": name, **runs[-1]}) + "\n")
             print(row(name, runs, modes), flush=True)
     return results

@@ -18,7 +18,7 @@ import random
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 clock = time.perf_counter_ns
@@ -72,7 +72,7 @@ def compute(n: int = 20) -> int:
 
 # A scenario takes the options, makes its locks, and returns (thread name, step) for each thread.
 Step = Callable[[Meter], None]
-Crew = list[tuple[str, Step]]
+Crew = Sequence[tuple[str, Step]]
 
 
 def high_contention(o: argparse.Namespace) -> Crew:

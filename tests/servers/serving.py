@@ -176,6 +176,14 @@ class Server:
         wait_for(lambda: seen.update(self.get_many(8)) or len(seen) >= workers, f"answers of {workers} workers")
         return seen
 
+    def begun(self) -> int:
+        """How many slow requests it has begun to serve."""
+        try:
+            with open(self.truth + ".begun", encoding="utf-8") as file:
+                return len(file.readlines())
+        except FileNotFoundError:
+            return 0
+
     # ---- what it left
 
     def counted(self) -> dict[int, "Tally[tuple[str, str]]"]:
@@ -275,8 +283,9 @@ class ServerCase(unittest.TestCase):
     def in_flight(self, server: Server, requests: int, act: Callable[[], Any]) -> None:
         """Requests that are being served while act() happens are answered all the same."""
         with concurrent.futures.ThreadPoolExecutor(requests) as pool:
+            before = server.begun()
             asked = [pool.submit(server.get, "/slow") for _ in range(requests)]
-            time.sleep(0.5)
+            wait_for(lambda: server.begun() == before + requests, "all requests under way")
             act()
             self.assertTrue(all(one.result() for one in asked))
 

@@ -41,7 +41,7 @@ class Gunicorn(ServerCase):
             with self.subTest(preload=preload):
                 server = self.server(GEVENT + preload + " app:app").start().ready()
                 server.get_from(2)
-                self.in_flight(server, 4, lambda: server.send(signal.SIGTERM))
+                self.in_flight(server, 1, lambda: server.send(signal.SIGTERM))
                 self.assertEqual(server.end(), 0)
                 self.assert_truth(server, locks=LOCKS if preload else ("native_lock",), by_thread=False)
                 self.assert_quiet(server)

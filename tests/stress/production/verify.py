@@ -26,8 +26,9 @@ sys.dont_write_bytecode = True
 
 import certificates  # noqa: E402
 import support  # noqa: E402
+from arrival import Upload  # noqa: E402
 from chain import Chain, Delivery, Fault  # noqa: E402
-from intake import Intake, Upload  # noqa: E402
+from intake import Intake  # noqa: E402
 from phases import EXPECTED, PHASES  # noqa: E402
 
 PROGRAM = os.path.join(HERE, "rlock_production_stress_test.py")
