@@ -33,6 +33,8 @@
 
 #define ALWAYS_INLINE inline __attribute__((always_inline))
 #define SLOW __attribute__((noinline))
+#define LIKELY(x) __builtin_expect(!!(x), 1)
+#define UNLIKELY(x) __builtin_expect(!!(x), 0)
 
 enum { TYPES_MAX = 64, KINDS = 2 };	/* Lock and RLock in each of 32 interpreters */
 
@@ -71,10 +73,10 @@ static void lock_dealloc_hook(PyObject *lock);
 
 static ALWAYS_INLINE PyObject *note_creation(PyObject *lock, enum lock_kind kind)
 {
-	if (!lock || !lock_sampler.is_running)
+	if (UNLIKELY(!lock || !lock_sampler.is_running))
 		return lock;
 	uint32_t id = lock_site_class(PyThreadState_Get(), kind);
-	if (id && lock_table_put(lock, id))
+	if (LIKELY(id) && UNLIKELY(lock_table_put(lock, id)))
 		stats_count(STAT_locks_unlisted);
 	return lock;
 }
@@ -89,7 +91,7 @@ static void note_death(PyObject *lock)
 /* Most die young and without a hold: nothing is called for them, nothing saved. */
 static ALWAYS_INLINE bool needs_no_note(PyObject *lock)
 {
-	return !lock_sampler.is_running || (!holds_maybe(lock) && lock_table_remove_first(lock));
+	return UNLIKELY(!lock_sampler.is_running) || (LIKELY(!holds_maybe(lock)) && lock_table_remove_first(lock));
 }
 
 /*
@@ -140,7 +142,7 @@ static PyObject *allocate_hook(PyObject *module, PyObject *unused)
 	} \
 	static void name##_dealloc_hook(PyObject *lock) \
 	{ \
-		if (needs_no_note(lock)) \
+		if (LIKELY(needs_no_note(lock))) \
 			original_dealloc[kind](lock); \
 		else \
 			name##_dealloc_slow(lock); \

@@ -18,6 +18,7 @@
 #include "collector/lock_site.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #include "collector/interpreter_end.h"
@@ -48,29 +49,7 @@ static struct mutex sites_lock = MUTEX_INITIALIZER(LOCK_RANK_SITES);
 static struct node *nodes;	/* 3 MiB of address space, touched as used */
 static uint32_t n_nodes;	/* slots that are not empty */
 
-/*
- * Where a thread lately made locks, by the marks of py_frames_mark(): most are found here, by
- * a handful of loads.  Where the leaf does not tell, its entry says DEEPER and the one that
- * does stands where leaf and caller together hash to; else the caller is 0.
- */
-struct recent_site {
-	struct py_frames_mark leaf, caller;	/* their frames are 0 */
-	uint32_t class_id;
-	enum lock_kind kind;
-};
-
-enum { RECENT_BITS = 6 };
-
-/*
- * What a thread remembers goes by addresses; after an interpreter's end they may be another's.
- * So it is of use as long as it knows of as many ends as there were.
- */
-struct recent_sites {
-	uint32_t n_ends;
-	struct recent_site sites[1 << RECENT_BITS];
-};
-
-static uint32_t n_ends;
+uint64_t lock_site_ends;
 
 static uint32_t node_parent(uint32_t parent, enum lock_kind kind)
 {
@@ -177,50 +156,49 @@ static uint32_t name_site(const void *tstate, enum lock_kind kind, const struct 
 	return c->id;
 }
 
+/* The marks of a creation's first two frames. */
+struct marks {
+	struct py_frames_mark leaf, caller;
+};
+
+static size_t pair_hash(const struct marks *marks)
+{
+	return mark_hash(marks->leaf.code, marks->leaf.instruction) +
+	       3 * mark_hash(marks->caller.code, marks->caller.instruction);
+}
+
 static bool is_marked(const struct py_frames_mark *mark, const struct raw_frame *frame)
 {
 	return (mark->code & ~(uintptr_t)3) == frame->code;	/* a tag apart, in 3.14 and later */
 }
 
-static inline size_t mark_hash(const struct py_frames_mark *mark)
+static bool have_recent_sites(void)
 {
-	return (mark->code ^ mark->instruction << 7 ^ mark->instruction) * 0x9e3779b97f4a7c15;
-}
-
-static inline size_t leaf_index(const struct py_frames_mark *leaf)
-{
-	return mark_hash(leaf) >> (64 - RECENT_BITS);
-}
-
-static inline size_t pair_index(const struct py_frames_mark *leaf, const struct py_frames_mark *caller)
-{
-	return (mark_hash(leaf) + 3 * mark_hash(caller)) >> (64 - RECENT_BITS);
-}
-
-static inline bool is_same(const struct py_frames_mark *a, const struct py_frames_mark *b)
-{
-	return a->code == b->code && a->instruction == b->instruction;
+	if (thread_hot.sites || !thread_self())
+		return thread_hot.sites != NULL;
+	size_t n_bytes = RECENT_SITES * sizeof(struct recent_site);
+	void *sites = aligned_alloc(sizeof(struct recent_site), n_bytes);
+	thread_hot.sites = sites ? memset(sites, 0, n_bytes) : NULL;
+	return sites != NULL;
 }
 
 /* Remember the site, if the marked frames are those that tell it. */
-static void remember(struct recent_site *recents, const struct recent_site *site, const struct raw_frame *frames,
+static void remember(const struct marks *marks, enum lock_kind kind, uint32_t class_id, const struct raw_frame *frames,
 		     size_t used)
 {
-	if (used > 2 || !is_marked(&site->leaf, &frames[0]) || (used == 2 && !is_marked(&site->caller, &frames[1])))
+	const struct py_frames_mark *leaf = &marks->leaf, *caller = &marks->caller;
+	if (used > 2 || !is_marked(leaf, &frames[0]) || (used == 2 && !is_marked(caller, &frames[1])) ||
+	    !have_recent_sites())
 		return;
-	struct recent_site leaf = *site;
-	leaf.caller = (struct py_frames_mark){0};
-	if (used == 2) {
-		leaf.class_id = DEEPER;
-		recents[pair_index(&site->leaf, &site->caller)] = *site;
-	}
-	recents[leaf_index(&leaf.leaf)] = leaf;
-}
-
-static inline struct recent_site *current_sites(void)
-{
-	struct recent_sites *recents = thread_hot.sites;
-	return recents && recents->n_ends == __atomic_load_n(&n_ends, __ATOMIC_RELAXED) ? recents->sites : NULL;
+	struct recent_site site = {.code = leaf->code, .instruction = leaf->instruction, .class_id = class_id};
+	site.tag = recent_site_tag(kind, used == 1 ? SITE_TELLS : SITE_DEEPER);
+	*recent_site_at(mark_hash(leaf->code, leaf->instruction)) = site;
+	if (used == 1)
+		return;
+	site.tag = recent_site_tag(kind, SITE_OF_TWO);
+	site.caller_code = caller->code;
+	site.caller_instruction = caller->instruction;
+	*recent_site_at(pair_hash(marks)) = site;
 }
 
 /* By itself, or by way of the function threading.RLock(). */
@@ -230,63 +208,34 @@ static bool is_made_after_fork(const struct raw_frame *frames, size_t depth)
 	       (depth > 1 && primitives_makes_inner_locks(frames[1].code));
 }
 
-static struct recent_site *recent_sites(void)
-{
-	struct recent_sites *recents = thread_hot.sites;
-	if (recents && current_sites())
-		return recents->sites;
-	if (!recents && thread_self())
-		recents = thread_hot.sites = malloc(sizeof(*recents));
-	if (recents)
-		*recents = (struct recent_sites){.n_ends = __atomic_load_n(&n_ends, __ATOMIC_ACQUIRE)};
-	return recents ? recents->sites : NULL;
-}
-
-/* site: its marks and kind are set; its class is found. */
-static __attribute__((noinline, cold)) uint32_t find_class(const void *tstate, struct recent_site *site)
+static __attribute__((noinline, cold)) uint32_t find_class(const void *tstate, enum lock_kind kind,
+							   const struct marks *marks)
 {
 	struct raw_frame frames[STACK_MAX];
-	struct recent_site *recents = recent_sites();
 	size_t total, used, depth = py_frames_walk(tstate, frames, STACK_MAX, &total);
 	if (!depth || is_made_after_fork(frames, depth) || !is_ready())
 		return LOCK_CLASS_NONE;
-	site->class_id = tree_find(frames, depth, site->kind, &used);
-	if (!site->class_id)
-		site->class_id = name_site(tstate, site->kind, frames, depth, &used);
-	if (site->class_id && recents)
-		remember(recents, site, frames, used);
-	return site->class_id;
+	uint32_t class_id = tree_find(frames, depth, kind, &used);
+	if (!class_id)
+		class_id = name_site(tstate, kind, frames, depth, &used);
+	if (class_id)
+		remember(marks, kind, class_id, frames, used);
+	return class_id;
 }
 
-/*
- * The leaf is not among the recent ones, or it does not tell.  A mark comes in registers: to
- * store it in parts and copy it whole costs more than all else here.
- */
-static __attribute__((noinline)) uint32_t class_by_caller(const void *tstate, enum lock_kind kind, uintptr_t frame,
-							  uintptr_t code, uintptr_t instruction, bool is_known)
+/* A mark comes in registers: to store it in parts and copy it whole costs more than all else here. */
+uint32_t lock_site_class_elsewhere(const void *tstate, enum lock_kind kind, uintptr_t frame, uintptr_t code,
+				   uintptr_t instruction)
 {
-	struct py_frames_mark leaf = {frame, code, instruction}, caller = py_frames_mark_caller(&leaf);
-	if (is_known && caller.code) {
-		const struct recent_sites *recents = thread_hot.sites;
-		const struct recent_site *recent = &recents->sites[pair_index(&leaf, &caller)];
-		if (is_same(&recent->leaf, &leaf) && is_same(&recent->caller, &caller) && recent->kind == kind)
+	struct marks marks = {.leaf = {frame, code, instruction}};
+	marks.caller = py_frames_mark_caller(&marks.leaf);
+	if (thread_hot.sites && marks.caller.code) {
+		const struct recent_site *recent = recent_site_at(pair_hash(&marks));
+		if (recent_site_is(recent, code, instruction, recent_site_tag(kind, SITE_OF_TWO)) &&
+		    recent->caller_code == marks.caller.code && recent->caller_instruction == marks.caller.instruction)
 			return recent->class_id;
 	}
-	return find_class(tstate, &(struct recent_site){.leaf = leaf, .caller = caller, .kind = kind});
-}
-
-uint32_t lock_site_class(const void *tstate, enum lock_kind kind)
-{
-	struct py_frames_mark leaf = py_frames_mark(tstate);
-	const struct recent_site *recent = current_sites();
-	bool is_known = false;
-	if (recent && leaf.code) {
-		recent += leaf_index(&leaf);
-		is_known = is_same(&recent->leaf, &leaf) && recent->kind == kind && !recent->caller.code;
-		if (is_known && recent->class_id != DEEPER)
-			return recent->class_id;
-	}
-	return class_by_caller(tstate, kind, leaf.frame, leaf.code, leaf.instruction, is_known);
+	return find_class(tstate, kind, &marks);
 }
 
 /* ---- the end of an interpreter ----------------------------------------------------------- */
@@ -322,7 +271,7 @@ static void empty_dead_ends(void)
 void lock_site_forget_interpreter(int64_t interpreter)
 {
 	uint32_t at = 0;
-	__atomic_add_fetch(&n_ends, 1, __ATOMIC_RELEASE);
+	__atomic_add_fetch(&lock_site_ends, SITE_ENDS, __ATOMIC_RELEASE);
 	for (PyObject *code; (code = take_back((uint32_t)interpreter, &at)) != NULL;)
 		Py_DecRef(code);
 	if (at)

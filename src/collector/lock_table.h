@@ -44,7 +44,8 @@ int lock_table_put_elsewhere(const void *lock, uint32_t class_id);
 static inline int lock_table_put(const void *lock, uint32_t class_id)
 {
 	uint64_t *slot = lock_table_first_of(lock);
-	if (__atomic_load_n(slot, __ATOMIC_RELAXED) || !lock_table_fits(lock) || class_id > LOCK_CLASS_ID_MAX)
+	bool is_free = !__atomic_load_n(slot, __ATOMIC_RELAXED) && lock_table_fits(lock);
+	if (__builtin_expect(!is_free || class_id > LOCK_CLASS_ID_MAX, 0))
 		return lock_table_put_elsewhere(lock, class_id);
 	__atomic_store_n(slot, lock_table_key(lock) | class_id, __ATOMIC_RELAXED);
 	return 0;
@@ -60,7 +61,8 @@ uint32_t lock_table_remove(const void *lock);
 static inline bool lock_table_remove_first(const void *lock)
 {
 	uint64_t *slot = lock_table_first_of(lock);
-	if ((__atomic_load_n(slot, __ATOMIC_RELAXED) ^ lock_table_key(lock)) > LOCK_CLASS_ID_MAX || !lock_table_fits(lock))
+	if (__builtin_expect((__atomic_load_n(slot, __ATOMIC_RELAXED) ^ lock_table_key(lock)) > LOCK_CLASS_ID_MAX ||
+			     !lock_table_fits(lock), 0))
 		return false;
 	__atomic_store_n(slot, 0, __ATOMIC_RELAXED);
 	return true;

@@ -52,10 +52,10 @@ static inline uintptr_t py_frames_word(uintptr_t address, uint16_t offset)
 static inline struct py_frames_mark py_frames_mark_at(uintptr_t frame)
 {
 	const struct py_offsets *o = &py_frames_in_use;
-	if (!frame)
+	if (__builtin_expect(!frame, 0))
 		return (struct py_frames_mark){0};
-	uintptr_t instruction = o->frame_objects ? (uintptr_t)*(const int *)(frame + o->frame_instruction)
-						 : py_frames_word(frame, o->frame_instruction);
+	uintptr_t at = frame + o->frame_instruction;
+	uintptr_t instruction = __builtin_expect(o->frame_objects, 0) ? (uintptr_t)*(const int *)at : *(const uintptr_t *)at;
 	return (struct py_frames_mark){frame, py_frames_word(frame, o->frame_code), instruction};
 }
 
@@ -63,7 +63,7 @@ static inline struct py_frames_mark py_frames_mark_at(uintptr_t frame)
 static inline struct py_frames_mark py_frames_mark(const void *tstate)
 {
 	const struct py_offsets *o = &py_frames_in_use;
-	if (!o->version)
+	if (__builtin_expect(!o->version, 0))
 		return (struct py_frames_mark){0};
 	uintptr_t frame = py_frames_word((uintptr_t)tstate, o->thread_frame);
 	if (o->cframe_frame != PY_OFFSET_NONE && frame)
