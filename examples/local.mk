@@ -16,7 +16,7 @@ examples/c_extension/cxx/turnstile.abi3.so: examples/c_extension/turnstile.c inc
 examples/c_extension/cxx/probe.abi3.so: tests/c_interface/probe.c include/sneck.h
 	$(AM_V_GEN)$(MKDIR_P) $(@D) && cd $(@D) && $(c_extension_make) CC='$(CXX) -x c++' SOURCE=$(abs_srcdir)/tests/c_interface/probe.c $(@F)
 
-check_DATA = $(c_extensions)
+check_DATA += $(c_extensions)
 CLEANFILES += $(c_extensions)
 EXTRA_DIST += examples/c_extension/Makefile examples/c_extension/turnstile.c docs/c-interface.md
 

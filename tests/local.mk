@@ -3,6 +3,7 @@ run_python = PYTHONPATH=$(abs_top_builddir)/stage LD_PRELOAD="$(SANITIZER_PRELOA
 
 include $(srcdir)/tests/unit/local.mk
 include $(srcdir)/tests/upload/local.mk
+include $(srcdir)/tests/fork/local.mk
 
 # The Python tests, on every interpreter found: one entry, its own report in the log.
 # SNECK_INTERPRETERS=3.11,3.15 and SNECK_ONLY=TEXT choose some.
@@ -22,6 +23,7 @@ EXTRA_DIST += \
 	tools/count-tests tools/enter-root tools/interpreters tools/pythons.py
 
 include $(srcdir)/tests/servers/local.mk
+include $(srcdir)/tests/stress/local.mk
 
 # The unit tests alone, and what takes long.
 check-unit: all
@@ -29,7 +31,9 @@ check-unit: all
 check-long: all
 	SNECK_STAGE='$(abs_top_builddir)/stage' $(PYTHON) $(srcdir)/tests/long/cpython_suite
 	SNECK_STAGE='$(abs_top_builddir)/stage' SNECK_LONG=1 $(PYTHON) $(srcdir)/tests/run_interpreters --only native
+	SNECK_STAGE='$(abs_top_builddir)/stage' SNECK_LONG=1 $(PYTHON) $(srcdir)/tests/run_interpreters --only test_fork
 	SNECK_STAGE='$(abs_top_builddir)/stage' SNECK_LONG=1 $(PYTHON) $(srcdir)/tests/run_interpreters --only failing
+	SNECK_STAGE='$(abs_top_builddir)/stage' SNECK_LONG=1 $(PYTHON) $(srcdir)/tests/run_interpreters --only production
 	SNECK_STAGE='$(abs_top_builddir)/stage' SNECK_LONG=1 \
 		SNECK_SERVERS_PYTHON='$(abs_top_builddir)/venv-servers/bin/python' $(srcdir)/tests/servers/run || [ $$? = 77 ]
 .PHONY: check-unit check-long

@@ -2,7 +2,9 @@
 
 They end by os._exit(), so neither atexit nor anything else of the interpreter's end comes
 to pass in them.  What they do run is multiprocessing's own list of finalizers, which each
-child begins empty; so the entry is made there, by its list of what to do after a fork.
+child begins empty; so the entry is made there, by its list of what to do after a fork.  A
+child may also be the first to load us: before it has got as far as that list (a fork server's
+child, which runs the program's file anew), or behind it.
 """
 import os
 import sys
@@ -18,6 +20,10 @@ _told: list[ModuleType] = []
 def watch() -> None:
     """From now on; once in a process is enough."""
     os.register_at_fork(before=_tell)
+    _tell()
+    process = sys.modules.get("multiprocessing.process")
+    if _told and process is not None and process.parent_process() is not None:
+        _in_child(None)
 
 
 def _tell() -> None:

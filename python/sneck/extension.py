@@ -4,7 +4,7 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any
 
-from sneck.children import watch
+from sneck import children, fork_warning
 
 SUPPORTED = "sneck needs CPython 3.10 or later, with the GIL"
 # Of the libraries that the extension needs, by their names without a version.
@@ -25,7 +25,8 @@ def load() -> ModuleType:
         extension = import_module("sneck._sneck")
     except ImportError as error:
         raise ImportError(f"{error}; {remedy(error)}", name=error.name, path=error.path) from error
-    watch()
+    children.watch()
+    fork_warning.install()
     return extension
 
 

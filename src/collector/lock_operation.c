@@ -13,6 +13,7 @@
 #include "collector/lock_sample.h"
 #include "collector/thread_name.h"
 #include "runtime/error.h"
+#include "runtime/fork.h"
 #include "runtime/stats.h"
 
 /* A thread that C code started, outside of any Python function, has a place too. */
@@ -66,6 +67,7 @@ void operation_look_around(struct operation *op, struct thread *thread, const st
 	find_class(op);
 	if (!op->lock_class)
 		return;
+	fork_sampled();
 	skip_frames(op);
 	thread_name_refresh(thread);
 }

@@ -49,8 +49,14 @@ enum primitive_role primitives_classify(const struct raw_frame *frames, size_t d
 /* Whether this code is the library's: if the leaf's is not, an operation is PRIMITIVE_NONE. */
 bool primitives_knows(uintptr_t code);
 
-/* Give back what is kept of the current interpreter, at its exit.  With the GIL. */
-void primitives_forget_interpreter(void);
+/*
+ * Whether the locks that this code makes are nobody's business and need no name.  It runs in
+ * each child after a fork: naming what it makes would be work for each of them, 100 us and more.
+ */
+bool primitives_makes_inner_locks(uintptr_t code);
+
+/* Give back what is kept of this interpreter, at its end, with its GIL. */
+void primitives_forget_interpreter(int64_t interpreter);
 
 void primitives_prefork(void);
 void primitives_postfork_parent(void);

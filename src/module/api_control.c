@@ -83,13 +83,6 @@ PyObject *api_stop_at_exit(PyObject *module, PyObject *unused)
 	Py_RETURN_NONE;
 }
 
-PyObject *api_after_fork_in_child(PyObject *module, PyObject *unused)
-{
-	(void)module, (void)unused;
-	control_resume();
-	Py_RETURN_NONE;
-}
-
 /* Seconds to nanoseconds; a year stands for all that is longer, infinity too. */
 static int64_t timeout_ns(double seconds)
 {

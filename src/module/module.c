@@ -31,30 +31,10 @@ static PyMethodDef methods[] = {
 	{0},
 };
 
-/* os.register_at_fork(after_in_child=module._after_fork_in_child): for good, as it has no opposite. */
-static int register_at_fork(PyObject *module)
-{
-	PyObject *os = PyImport_ImportModule("os");
-	PyObject *hook = os ? PyObject_GetAttrString(os, "register_at_fork") : NULL;
-	PyObject *keywords = hook ? PyDict_New() : NULL;
-	PyObject *result = NULL, *none = PyTuple_New(0);
-	if (keywords && none &&
-	    record_set(keywords, "after_in_child", PyObject_GetAttrString(module, "_after_fork_in_child")) == 0)
-		result = PyObject_Call(hook, none, keywords);
-	Py_DecRef(os);
-	Py_DecRef(hook);
-	Py_DecRef(keywords);
-	Py_DecRef(none);
-	Py_DecRef(result);
-	return result ? 0 : -1;
-}
-
 static int set_up(PyObject *module)
 {
 	int error = PyModule_AddStringConstant(module, "__version__", PACKAGE_VERSION);
-	if (!error)
-		error = c_interface_add(module);
-	return error ? error : register_at_fork(module);
+	return error ? error : c_interface_add(module);
 }
 
 /*

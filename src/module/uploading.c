@@ -18,7 +18,6 @@
 #include <stdlib.h>
 
 #include "collector/collector.h"
-#include "collector/py_symbols.h"
 #include "module/identity.h"
 #include "module/program_name.h"
 #include "module/signal_calls.h"
@@ -63,19 +62,6 @@ static void add_notes(void *unused, struct builder *builder)
 {
 	(void)unused;
 	collector_notes(add_note, builder);
-}
-
-static int restart(void *unused)
-{
-	(void)unused;
-	uploader_restart_if_needed();
-	return 0;
-}
-
-/* In the main thread, between two of its instructions, once the fork is over for Python too. */
-static void ask_for_restart(void)
-{
-	(void)Py_AddPendingCall(restart, NULL);	/* its queue is full: the next flush or fork asks again */
 }
 
 /* ---- start --------------------------------------------------------------------------------- */
@@ -126,7 +112,6 @@ static int run_uploader(const struct options *options)
 		.sink = sink,
 		.drain = drain,
 		.notes = add_notes,
-		.ask_for_restart = py_symbols_version() >= 0x030c0000 ? ask_for_restart : NULL,
 	};
 	int error = uploader_start(&config);
 	if (error != ERR_LIMIT)
@@ -237,9 +222,6 @@ static const char *state_text(enum uploader_state state)
 		return "running without a thread";
 	case UPLOADER_FORKED:
 		return "not yet running in this child";
-	case UPLOADER_PARKING:
-	case UPLOADER_PARKED:
-		return "running again after this fork";
 	case UPLOADER_STOPPING:
 		return "stopping";
 	}

@@ -27,8 +27,9 @@ struct fork_module {
 int fork_init(const struct fork_module *modules, size_t n);
 
 /*
- * Who brings the child's threads back where nothing else does: a server that forks in C may tell
- * Python nothing.  Kept; called in the child at its first sample, once, without a lock of ours.
+ * Who brings a child's threads back, once it has something to report, however it was forked (a
+ * server that forks in C may tell Python nothing).  Kept; called in the child at its first
+ * sample, once, without a lock of ours.
  */
 void fork_on_first_sample(void (*resume)(void));
 

@@ -304,10 +304,12 @@ static int flush(struct pushed *sample, struct thread *thread)
 int pushed_flush(struct pushed *sample, struct thread *thread)
 {
 	int error = flush(sample, thread);
-	if (!error)
+	if (!error) {
 		stats_count(STAT_samples_pushed);
-	else if (error != ERR_STATE && error != ERR_INVALID)
+		fork_sampled();
+	} else if (error != ERR_STATE && error != ERR_INVALID) {
 		stats_count(STAT_samples_dropped);
+	}
 	pushed_free(sample);
 	return error;
 }

@@ -13,7 +13,6 @@ libsneck_upload_la_SOURCES = \
 	src/upload/exit_signal.c src/upload/exit_signal.h \
 	src/upload/http.c src/upload/http.h \
 	src/upload/launchers.def \
-	src/upload/lone_thread.c src/upload/lone_thread.h \
 	src/upload/multi_handle.c src/upload/multi_handle.h \
 	src/upload/outbox.c src/upload/outbox.h \
 	src/upload/pprof.c src/upload/pprof.h \

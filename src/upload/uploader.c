@@ -16,17 +16,16 @@
  * Locking: the lock (LOCK_RANK_UPLOAD) guards the state and the counters, never an upload;
  *          `busy` keeps uploads one at a time.
  * Fork:    prefork takes the lock, which is short; an upload in flight goes on in the
- *          parent, and so do its deadlines; an idle thread may be parked (park()).  The child
- *          has no thread and starts none until uploader_restart_if_needed(); what an upload in
- *          flight owned (a builder, the compressor, a descriptor) and what waited in the
- *          outbox is left as it is: no one knows how far it had come.
+ *          parent, and so do its deadlines.  The child has no thread and starts none until
+ *          uploader_restart_if_needed(); what an upload in flight owned (a builder, the
+ *          compressor, a descriptor) and what waited in the outbox is left as it is: no one
+ *          knows how far it had come.
  */
 #include <config.h>
 
 #include "upload/uploader.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -41,7 +40,6 @@
 #include "runtime/red_black.h"
 #include "runtime/wakeup.h"
 #include "upload/exit_signal.h"
-#include "upload/lone_thread.h"
 #include "upload/outbox.h"
 
 int (*uploader_create_thread)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *) = pthread_create;
@@ -278,7 +276,7 @@ static void serve(void)
 			end_by_signal(signo);
 		else if (asked != done || (state != UPLOADER_STOPPING && clock_now_ns() >= deadline_ns))
 			upload_unlocked();
-		else if (state == UPLOADER_STOPPING || state == UPLOADER_PARKING)
+		else if (state == UPLOADER_STOPPING)
 			return;
 		else if (clock_now_ns() >= outbox_due_ns(&outbox))
 			retry_unlocked();
@@ -549,53 +547,24 @@ void uploader_status(struct uploader_status *status)
 
 void uploader_restart_if_needed(void)
 {
-	if (state != UPLOADER_FORKED && state != UPLOADER_PARKED)
+	if (state != UPLOADER_FORKED)
 		return;
 	mutex_lock(&lock);
-	if (state == UPLOADER_FORKED)
+	if (state == UPLOADER_FORKED) {
 		start_period();
-	if (state == UPLOADER_FORKED || state == UPLOADER_PARKED)
 		start_thread();		/* refused: status tells, and flush works without */
-	mutex_unlock(&lock);
-}
-
-/*
- * CPython (3.12 on) warns at a fork of a process with several threads.  Where ours is the
- * only other one, the program did not ask for threads and shall not be warned of them: the
- * thread ends first.  Idle, it takes some 50 us; it is waited for 5 ms, and the fork goes on
- * in any case.  Lock held.
- */
-static void park(void)
-{
-	int64_t limit_ns = clock_now_ns() + 5000000;
-	state = UPLOADER_PARKING;
-	wakeup_call(&wakeup);
-	while (!thread_ended && wait_for_change(limit_ns))
-		;
-	if (!thread_ended) {
-		state = UPLOADER_RUNNING;	/* not scheduled in time: it stays */
-		return;
 	}
-	pthread_join(thread, NULL);	/* takes our lock no more, and ends now */
-	state = UPLOADER_PARKED;
-	/* the kernel counts a thread for a moment longer than it can be waited for */
-	while (kernel_thread_count() > 1 && clock_now_ns() < limit_ns)
-		sched_yield();
+	mutex_unlock(&lock);
 }
 
 void uploader_prefork(void)
 {
 	mutex_lock(&lock);
-	if (config.ask_for_restart && state == UPLOADER_RUNNING && !busy && kernel_thread_count() == 2)
-		park();
 }
 
 void uploader_postfork_parent(void)
 {
-	bool is_parked = state == UPLOADER_PARKED;
 	mutex_unlock(&lock);
-	if (is_parked)
-		config.ask_for_restart();
 }
 
 void uploader_postfork_child(void)
@@ -607,7 +576,7 @@ void uploader_postfork_child(void)
 		return;
 	init_condition();		/* its waiters are the parent's */
 	wakeup = (struct wakeup){0};
-	busy = false;
+	busy = signal_is_ending = false;
 	done = asked;
 	last_result = OK;
 	counters = (struct uploader_status){0};

@@ -21,13 +21,6 @@ struct uploader_config {
 	void (*drain)(void *context);	/* bring what threads have gathered into the profile */
 	void (*notes)(void *context, struct builder *builder);	/* builder_add_note */
 	void *context;
-
-	/*
-	 * Not NULL: a process whose only other thread is ours is single-threaded while it forks.
-	 * The idle thread ends for it, and this asks someone to call uploader_restart_if_needed()
-	 * soon after.  Called in the fork handler of the parent: must not wait.
-	 */
-	void (*ask_for_restart)(void);
 };
 
 enum uploader_state {
@@ -35,8 +28,6 @@ enum uploader_state {
 	UPLOADER_RUNNING,
 	UPLOADER_NO_THREAD,		/* started, but its thread could not be; flush works all the same */
 	UPLOADER_FORKED,		/* a child whose thread is not there yet */
-	UPLOADER_PARKING,		/* the thread is to end for a fork */
-	UPLOADER_PARKED,		/* it has ended: deadlines stay, the thread comes back */
 	UPLOADER_STOPPING,		/* the last upload takes longer than uploader_stop waited */
 };
 
@@ -73,12 +64,12 @@ int uploader_stop(bool flush, int64_t timeout_ns);
 void uploader_status(struct uploader_status *status);
 
 /*
- * In a forked child, or a parent whose thread was parked, bring the thread back.  Cheap when there is nothing to do, so call it
+ * In a forked child, bring the thread back.  Cheap when there is nothing to do, so call it
  * where a child is first seen at work; not inside a lock of ours, not in a fork handler.
  */
 void uploader_restart_if_needed(void);
 
-/* Around a fork.  prefork never waits for an upload; for an idle thread to end, a few milliseconds at most. */
+/* Around a fork.  prefork waits for nothing but the lock, which is held for moments. */
 void uploader_prefork(void);
 void uploader_postfork_parent(void);
 void uploader_postfork_child(void);

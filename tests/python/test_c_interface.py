@@ -193,6 +193,27 @@ class WithProbe(Case):
             self.assertEqual(self.probe.flush(sample), OK)
         self.assertEqual(count(named(seen.rows, "forked")), 1)
 
+    def test_a_pushed_sample_brings_the_uploader_back_in_a_child(self):
+        ran = run_child(f"""
+            import importlib.util, os
+            spec = importlib.util.spec_from_file_location("probe", {self.probe.__file__!r})
+            probe = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(probe)
+            child = os.fork()
+            if child == 0:
+                assert sneck.status()["upload"]["state"] == "not yet running in this child"
+                sample = probe.start()
+                probe.frame(sample, "f", "f.c", 1)
+                probe.label(sample, "lock name", "pushed")
+                probe.value(sample, {self.acquire}, 1)
+                assert probe.flush(sample) == 0
+                assert sneck.status()["upload"]["state"] == "running"
+                os._exit(0 if sneck.flush() else 1)
+            assert os.waitpid(child, 0)[1] == 0
+            """)
+        self.assert_clean(ran)
+        self.assertEqual(count(named(ran.rows, "pushed")), 1)
+
     def test_fork_in_a_storm(self):
         with profiled():
             storm = threading.Thread(target=self.probe.storm, args=(4, 20_000))

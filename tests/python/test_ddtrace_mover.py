@@ -241,12 +241,6 @@ class Fork(Case):
         self.assertIn(rows.releases, (1, 2))
 
 
-    def test_a_fork_says_nothing_that_it_would_not_say_without_us(self) -> None:
-        """From 3.12 on Python warns of a fork in a process of several threads: ours must not be one of them."""
-        code = "import os\nchild = os.fork()\nif child:\n    os.waitpid(child, 0)\n"
-        self.assertEqual(run_child(code).err, run_child(code, start=None).err)
-
-
 class Asyncio(Case):
     def test_asyncio_locks_go_on_working(self) -> None:
         async def use() -> int:

@@ -457,11 +457,11 @@ class ExitTest(Stopped):
             child = os.fork()
             if child == 0:
                 assert _sneck.status()["running"] and _sneck.status()["pid"] == os.getpid()
-                state = _sneck.status()["upload"]["state"]
+                before = _sneck.status()["upload"]["state"]
                 with threading.Lock():
                     pass
-                written = _sneck.flush()
-                os._exit(0 if written and state == "running" else 1)
+                after = _sneck.status()["upload"]["state"]
+                os._exit(0 if _sneck.flush() and before.startswith("not yet") and after == "running" else 1)
             assert os.waitpid(child, 0)[1] == 0
             print(child)
         """

@@ -1,0 +1,86 @@
+"""A fork beside our thread alone is no fork among threads.
+
+From 3.12 on CPython warns of a fork in a process of several threads, by the kernel's count of
+them.  Our thread is safe to fork beside, and the program did not ask for it: where there is no
+other, the warning is not for the program.  Ending the thread for each fork would do as well, but
+on a busy processor the fork waited 40 ms in the median for it.
+
+The filter is put in front on the eve of a fork: no program that does not fork finds its filters
+changed, and none that puts filters of its own before ours (-W error, pytest, catch_warnings) has
+its fork fail for a thread of ours.
+"""
+
+import os
+import sys
+import warnings
+from typing import Any
+
+OURS = b"sneck-upload"  # our thread's name; those that a library starts for it inherit it
+ENOUGH = 2  # threads that are not ours: the program has some of its own
+
+
+class OnlyOurs:
+    """What stands in a filter for a compiled pattern: Python calls its match() with the text."""
+
+    pattern = "(?!)"  # for who prints filters
+
+    def match(self, text: str) -> bool:
+        return "multi-threaded, use of fork" in text and _is_alone()
+
+    def __reduce__(self) -> Any:
+        """A copy for another process (joblib sends its filters along) is a pattern that fits nothing."""
+        from re import compile
+
+        return compile, (self.pattern,)
+
+
+_filter = ("ignore", OnlyOurs(), DeprecationWarning, None, 0)
+
+
+def _is_alone() -> bool:
+    """In the parent, just after a fork: each page it writes to is copied, so it does little."""
+    threading = sys.modules.get("threading")
+    if threading is not None and threading.active_count() >= ENOUGH:
+        return False
+    try:
+        tasks = os.listdir("/proc/self/task")
+    except OSError:
+        return False  # a sandbox: who cannot know leaves the warning alone
+    own, here = str(os.getpid()), 0
+    for task in tasks:
+        here += task == own or _name_of(task) not in (OURS, b"")
+        if here == ENOUGH:
+            return False
+    return True
+
+
+def _name_of(task: str) -> bytes:
+    try:
+        file = os.open(f"/proc/self/task/{task}/comm", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return b""  # it has just ended
+    try:
+        return os.read(file, 32).rstrip()
+    except OSError:
+        return b""
+    finally:
+        os.close(file)
+
+
+def _filters() -> list[Any]:
+    """Those asked first: of the context, where Python keeps them there (3.14 on, if it is told to)."""
+    of_context = getattr(warnings, "_get_filters", None)
+    found = of_context() if of_context is not None else getattr(warnings, "filters")
+    return found if isinstance(found, list) else []
+
+
+def _put_in_front() -> None:
+    filters = _filters()
+    if not filters or filters[0] is not _filter:
+        filters[:] = [_filter, *(known for known in filters if known is not _filter)]
+
+
+def install() -> None:
+    """Once in an interpreter."""
+    if sys.version_info >= (3, 12):
+        os.register_at_fork(before=_put_in_front)

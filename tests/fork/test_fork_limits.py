@@ -1,0 +1,157 @@
+"""What a fork may not cost: descriptors, threads, the parent's period, and waiting for an agent that hangs."""
+import unittest
+
+from forking import Case, Silence, of_lock, run_program
+
+COUNT = """
+def descriptors():
+    return sorted(int(fd) for fd in os.listdir("/proc/self/fd") if os.path.exists(f"/proc/self/fd/{fd}"))
+
+def tasks():
+    return len(os.listdir("/proc/self/task"))
+
+def settled(wanted):
+    "A thread that ended is counted for a moment longer, one that is asked for comes a moment later."
+    until = time.monotonic() + LIMIT_S
+    while tasks() != wanted and time.monotonic() < until:
+        time.sleep(0.001)
+    return tasks()
+"""
+
+
+class Leaks(Case):
+    def run_forks(self, forks: int, others: int) -> None:
+        told = run_program(COUNT + f"""
+stop = threading.Event()
+threads = [threading.Thread(target=stop.wait) for _ in range({others})]
+for thread in threads:
+    thread.start()
+lock = threading.Lock()
+before = descriptors(), settled({others} + 2)
+in_children = set()
+hear, say = os.pipe()
+before = descriptors(), before[1]
+for i in range({forks}):
+    child = os.fork()
+    if child == 0:
+        use(lock, 1)
+        os.write(say, b"%d" % (descriptors() == before[0] and settled(2) == 2))
+        os._exit(0)
+    expect(child, 0)
+    in_children.add(os.read(hear, 1))
+after = descriptors(), settled({others} + 2)
+stop.set()
+tell(before=before, after=after, in_children=[flag.decode() for flag in in_children],
+     state=sneck.status()["upload"]["state"])
+""")
+        self.assertEqual(told.truth["after"], told.truth["before"])
+        self.assertEqual(told.truth["before"][1], others + 2)
+        self.assertEqual(told.truth["in_children"], ["1"])
+        self.assertEqual(told.truth["state"], "running")
+
+    def test_none_after_a_thousand_forks_of_a_program_without_threads(self) -> None:
+        """From 3.12 on our thread ends for each of these forks, and comes back."""
+        self.run_forks(1000, 0)
+
+    def test_none_after_forks_among_threads(self) -> None:
+        self.run_forks(200, 3)
+
+
+class Period(Case):
+    def check_period(self, others: int) -> None:
+        """#14163: a timer that begins anew at each fork never ends in a process that forks often."""
+        told = run_program(f"""
+            stop, lock, period = threading.Event(), threading.Lock(), 0.5
+            for _ in range({others}):
+                threading.Thread(target=stop.wait, daemon=True).start()
+            began = time.monotonic()
+            while time.monotonic() - began < 5 * period:
+                use(lock, 1)
+                child = os.fork()
+                if child == 0:
+                    os._exit(0)
+                expect(child, 0)
+                time.sleep(period / 10)
+            status = sneck.status()["upload"]
+            tell(periods=(time.monotonic() - began) / period, uploads=status["uploads"])
+            """, start="capture_pct=100, upload_interval=0.5")
+        periods, uploads = told.truth["periods"], told.truth["uploads"]
+        self.assertLessEqual(uploads, periods + 1)
+        self.assertGreaterEqual(uploads, 2, f"{periods} periods")
+        self.assertAlmostEqual(uploads, periods, delta=2)
+
+    def test_kept_by_a_parent_that_forks_all_the_time(self) -> None:
+        self.attempts(lambda: self.check_period(0))
+        self.attempts(lambda: self.check_period(2))
+
+
+class HangingAgent(Case):
+    def test_neither_forks_nor_children_wait_for_it(self) -> None:
+        """#18773, #1414: an upload under way all the time, and to the end of parent and children."""
+        agent = Silence()
+        self.addCleanup(agent.close)
+        told = run_program("""
+            import subprocess
+            lock, stop = threading.Lock(), threading.Event()
+
+            def churn():
+                while not stop.is_set():
+                    use(lock, 10)
+                    time.sleep(0.001)
+
+            threads = [threading.Thread(target=churn) for _ in range(8)]
+            for thread in threads:
+                thread.start()
+            time.sleep(0.1)
+            slow = 0
+            for i in range(60):
+                began = time.monotonic()
+                child = os.fork()
+                if child == 0:
+                    use(lock, 1) if lock.acquire(timeout=0) and not lock.release() else None
+                    if i % 3 == 0:
+                        os.execv("/bin/sh", ["sh", "-c", "exit 3"])
+                    time.sleep(0.01)
+                    os._exit(3)
+                expect(child, 3 << 8)
+                subprocess.run(["/bin/sh", "-c", "exit 0"], check=True)
+                slow += time.monotonic() - began > 5
+            stop.set()
+            for thread in threads:
+                thread.join()
+            tell(slow=slow, uploads=sneck.status()["upload"]["uploads"])
+            os._exit(0)
+            """, start="capture_pct=100, upload_interval=0.02",
+            env={"DD_TRACE_AGENT_URL": agent.url, "DD_PROFILING_API_TIMEOUT_MS": "30000"})
+        self.assertEqual((told.truth["slow"], told.err), (0, ""))
+
+    def test_a_child_forked_amid_a_stop_that_waits(self) -> None:
+        """Nothing runs there, and it can start anew."""
+        agent = Silence()
+        self.addCleanup(agent.close)
+        told = run_program("""
+            lock = threading.Lock()
+            use(lock, 2)
+            stopper = threading.Thread(target=sneck.stop)
+            stopper.start()
+            time.sleep(0.01)
+            child = os.fork()
+            if child == 0:
+                for name in [name for name in os.environ if name.startswith("DD_")]:
+                    del os.environ[name]
+                assert not sneck.status()["running"]
+                use(lock, 5)
+                sneck.start(output=output, capture_pct=100)
+                child_lock = threading.Lock()
+                use(child_lock, 3)
+                sneck.stop()
+                os._exit(0)
+            expect(child, 0)
+            stopper.join()
+            tell(child=child)
+            """, env={"DD_TRACE_AGENT_URL": agent.url, "DD_PROFILING_API_TIMEOUT_MS": "1000"})
+        self.assertEqual(of_lock(told.rows, told.truth["child"], "child_lock"), (3, 3))
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,167 @@
+"""Forks at the worst moments: eight threads at 100 %, an upload always under way, every way to end.
+
+Into files, all can be counted: each operation before a fork is the parent's, once; each child's own
+is the child's, once.  To a server that never answers, nobody may wait for it, and nothing may pile up.
+
+SNECK_LONG=1 (make check-long): 10,000 forks each.  SNECK_FORKS says another number.
+"""
+import os
+import unittest
+
+from forking import LONG, Case, Silence, Told, of_lock, run_program
+
+FORKS = int(os.environ.get("SNECK_FORKS", 10000 if LONG else 200))
+LIMIT_S = 3000 if FORKS > 1000 else 250
+
+# Registered before ours, so that our locks are held for longer in a fork, and a child
+# is without what is ours for longer.
+WIDER = """
+import ctypes, os, random, time
+widener = os.path.join(os.path.dirname(os.environ["PYTHONPATH"].split(os.pathsep)[0]), "tests", "fork", "widen.so")
+if os.path.exists(widener):
+    ctypes.CDLL(widener).widen_forks(2000)
+os.register_at_fork(after_in_child=lambda: time.sleep(random.choice((0, 0, 0.01))))
+"""
+
+STORM = """
+    sys.setswitchinterval(0.0005)
+    shared, stop, counts = threading.Lock(), threading.Event(), [0] * 8
+    own = [threading.Lock() for _ in counts]
+
+    def churn(i):
+        while not stop.is_set():
+            for _ in range(20):
+                with own[i]:
+                    pass
+                with shared:
+                    pass
+            counts[i] += 20
+            time.sleep(0.002)
+
+    def exits(deeper):
+        os._exit(7)
+
+    def execs(deeper):
+        os.execv("/bin/sh", ["sh", "-c", "exit 3"])
+
+    def raises(deeper):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+        child_lock = threading.Lock()
+        use(child_lock, 2)
+        raise RuntimeError("as a child may")
+
+    def lives_on(deeper):
+        child_lock = threading.Lock()
+        use(child_lock, 3)
+        flushed = sneck.flush(LIMIT_S if ANSWERED else 0.02)
+        if flushed != ANSWERED:
+            os._exit(99)
+        use(child_lock, 2)
+        if ANSWERED:
+            flushed_exit(5)
+        os._exit(5)
+
+    def nests(deeper):
+        use(threading.Lock(), 1)
+        if not deeper:
+            os._exit(11)
+        child = os.fork()
+        if child == 0:
+            nests(deeper - 1)
+        expect(child, 11 << 8)
+        os._exit(11)
+
+    def own_descriptors():
+        "All but those of connections, which come and go."
+        links = []
+        for fd in os.listdir("/proc/self/fd"):
+            try:
+                links.append(os.readlink(f"/proc/self/fd/{fd}").split(":")[0])
+            except OSError:
+                pass  # the one that listed them
+        return len([link for link in links if link != "socket"]), len(links)
+
+    ways = {exits: 7, execs: 3, raises: 1, lives_on: 5, nests: 11}
+    threads = [threading.Thread(target=churn, args=(i,)) for i in range(8)]
+    for thread in threads:
+        thread.start()
+    before, tasks = own_descriptors(), len(os.listdir("/proc/self/task"))
+    children, forks, rounds, slowest = {}, 0, 0, 0
+    while forks < FORKS:
+        for way, status in ways.items():
+            if way is raises and not ANSWERED and rounds % 20:
+                continue  # its end waits for the server, as long as it may
+            began = time.monotonic()
+            child = os.fork()
+            if child == 0:
+                way(5)
+            slowest = max(slowest, time.monotonic() - began)
+            forks += 1 + (5 if way is nests else 0)
+            expect(child, status << 8)
+            if way in (lives_on, raises):
+                children[child] = way.__name__
+        rounds += 1
+    after = own_descriptors()
+    stop.set()
+    for thread in threads:
+        thread.join()
+    upload = sneck.status()["upload"]
+    sneck.stop()
+    tell(counts=counts, forks=forks, upload={key: upload[key] for key in ("uploads", "retries", "profiles_lost", "waiting")},
+         children=children, descriptors=[before, after], tasks=[tasks, 9 + 1], slowest=slowest)
+"""
+
+
+def storm(answered: bool, start: str, **env: str) -> Told:
+    code = STORM.replace("FORKS", str(FORKS)).replace("ANSWERED", str(answered))
+    return run_program(code, prelude=WIDER, start=start, env=env, timeout_s=LIMIT_S)
+
+
+class Storm(Case):
+    def assert_children(self, told: Told) -> None:
+        """Their own samples once, none of the parent's."""
+        expected = {"lives_on": 5, "raises": 2}
+        for pid, way in told.truth["children"].items():
+            acquires = expected[way]
+            self.assertEqual(of_lock(told.rows, int(pid), "child_lock"), (acquires, acquires), way)
+        for pid, rows in told.rows.items():
+            if pid != told.pid:
+                self.assertEqual([row.labels["lock name"] for row in rows if row.lock in ("shared", "own[...]")], [])
+
+    def assert_nothing_leaked(self, told: Told) -> None:
+        (files_before, _), (files_after, all_after) = told.truth["descriptors"]
+        self.assertLessEqual(files_after, files_before + 1, "one may be that of a file just written")
+        self.assertLess(all_after, files_before + 10)
+        self.assertEqual(*told.truth["tasks"])
+
+    def test_every_sample_once_and_every_child_ends(self) -> None:
+        told = storm(True, "capture_pct=100, upload_interval=0.01")
+        counts = told.truth["counts"]
+        self.assertEqual(told.err, "")
+        self.assertGreaterEqual(told.truth["forks"], FORKS)
+        self.assertGreater(told.truth["upload"]["uploads"], 10)
+        self.assertEqual(of_lock(told.rows, told.pid, "shared"), (sum(counts), sum(counts)))
+        self.assertEqual(of_lock(told.rows, told.pid, "own[...]"), (sum(counts), sum(counts)))
+        self.assert_children(told)
+        self.assert_nothing_leaked(told)
+        print(f"{told.truth['forks']} forks into files: {sum(counts)} operations exact, {told.truth['upload']}, "
+              f"slowest os.fork() {told.truth['slowest']:.3f} s", flush=True)
+
+    def test_a_server_that_never_answers_holds_nobody_up(self) -> None:
+        with Silence() as agent:
+            told = storm(False, "upload_interval=0.02", DD_TRACE_AGENT_URL=agent.url, SNECK_CAPTURE_PCT="100",
+                         DD_PROFILING_API_TIMEOUT_MS="300")
+            self.assertGreater(len(agent.accepted), 3)
+        self.assertGreaterEqual(told.truth["forks"], FORKS)
+        upload = told.truth["upload"]
+        self.assertEqual(upload["uploads"], 0)
+        self.assertGreater(upload["retries"], 0)
+        self.assertLessEqual(upload["waiting"], 2)
+        self.assertLess(told.truth["slowest"], 5)
+        self.assertEqual(told.files, {})
+        self.assert_nothing_leaked(told)
+        print(f"{told.truth['forks']} forks, no answer: {upload}, slowest os.fork() {told.truth['slowest']:.3f} s", flush=True)
+
+
+if __name__ == "__main__":
+    unittest.main()
