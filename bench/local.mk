@@ -1,7 +1,7 @@
 # Benchmarks: `make bench` measures every interpreter found (some minutes on a quiet machine).
 EXTRA_DIST += bench/fork bench/fork_worker.py
 EXTRA_DIST += bench/lock bench/lock_worker.py
-EXTRA_DIST += bench/server bench/server_app.py
+EXTRA_DIST += bench/server bench/server_app.py bench/server_switch.py
 BENCH_FLAGS = --all
 bench: all
 	SNECK_STAGE='$(abs_top_builddir)/stage' $(PYTHON) $(srcdir)/bench/lock $(BENCH_FLAGS)

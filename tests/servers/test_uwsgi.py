@@ -21,7 +21,7 @@ class Uwsgi(ServerCase):
         self.assert_quiet(server)
 
     def test_each_process_arrives_under_a_master(self) -> None:
-        short = [["", "", ""], ["", " --enable-threads", HOOKS[1]], [" --lazy-apps", "", HOOKS[2]]]
+        short = [["", "", ""], [" --lazy-apps", "", HOOKS[2]]]
         for switches in combinations(short, SWITCHES):
             with self.subTest(switches=switches):
                 server = self.server(MASTER + "".join(switches)).start().ready()
