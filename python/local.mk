@@ -10,6 +10,7 @@ sneck_python = \
 	python/sneck/histogram.py \
 	python/sneck/messages.py \
 	python/sneck/painter.py \
+	python/sneck/pool_worker.py \
 	python/sneck/profiles.py \
 	python/sneck/report.py \
 	python/sneck/run.py \
@@ -33,12 +34,13 @@ python/bin/sneck: python/bin/sneck.in Makefile
 	chmod +x $@.tmp && mv $@.tmp $@
 
 # A copy of the package as installed, for tests and `make` users: PYTHONPATH=stage.
+# Renamed into place: who runs from it keeps the library he has mapped.
 sneck_package = $(sneck_python) $(sneck_bootstrap)
 stage/stamp: $(sneck_package) _sneck.la
 	$(AM_V_GEN)$(MKDIR_P) stage/sneck && \
 	for f in $(sneck_package); do \
 		d=stage/$$(dirname $${f#python/}); $(MKDIR_P) $$d && cp $$(test -f $$f || echo $(srcdir)/)$$f $$d/ || exit 1; done && \
-	cp .libs/_sneck.abi3.so stage/sneck/ && touch $@
+	cp .libs/_sneck.abi3.so stage/sneck.new && mv stage/sneck.new stage/sneck/_sneck.abi3.so && touch $@
 all-local: stage/stamp
 clean-local:
 	rm -rf stage

@@ -18,11 +18,12 @@ EXTRA_DIST += \
 	tests/run_interpreters \
 	tests/long/cpython_suite tests/long/suite_runner.py \
 	tests/python/pprof_oracle.py tests/python/support.py \
-	tests/python/test_truth.py tests/python/test_native.py \
+	tests/python/test_signals.py tests/python/test_truth.py tests/python/test_native.py \
 	tests/python/test_exit.py tests/python/test_ddtrace_mover.py \
 	tools/count-tests tools/enter-root tools/interpreters tools/pythons.py
 
 include $(srcdir)/tests/servers/local.mk
+include $(srcdir)/tests/stress/local.mk
 
 # The unit tests alone, and what takes long.
 check-unit: all
@@ -32,6 +33,7 @@ check-long: all
 	SNECK_STAGE='$(abs_top_builddir)/stage' SNECK_LONG=1 $(PYTHON) $(srcdir)/tests/run_interpreters --only native
 	SNECK_STAGE='$(abs_top_builddir)/stage' SNECK_LONG=1 $(PYTHON) $(srcdir)/tests/run_interpreters --only test_fork
 	SNECK_STAGE='$(abs_top_builddir)/stage' SNECK_LONG=1 $(PYTHON) $(srcdir)/tests/run_interpreters --only failing
+	SNECK_STAGE='$(abs_top_builddir)/stage' SNECK_LONG=1 $(PYTHON) $(srcdir)/tests/run_interpreters --only production
 	SNECK_STAGE='$(abs_top_builddir)/stage' SNECK_LONG=1 \
 		SNECK_SERVERS_PYTHON='$(abs_top_builddir)/venv-servers/bin/python' $(srcdir)/tests/servers/run || [ $$? = 77 ]
 .PHONY: check-unit check-long

@@ -10,6 +10,8 @@ import os
 import sys
 from types import ModuleType
 
+from sneck import pool_worker
+
 LAST = -1000  # of finalizers: behind those of queues and pools, which take locks
 
 _told: list[ModuleType] = []
@@ -35,6 +37,7 @@ def _tell() -> None:
 def _in_child(_self: object) -> None:
     for util in _told:
         util.Finalize(None, _stop, exitpriority=LAST)
+    pool_worker.watch()
 
 
 def _stop() -> None:

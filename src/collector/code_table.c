@@ -23,6 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "collector/interpreter_end.h"
 #include "collector/py_symbols.h"
 #include "collector/py_text.h"
 #include "runtime/error.h"
@@ -81,11 +82,6 @@ static struct site *site_of(const struct raw_frame *raw)
 
 /* ---- entries --------------------------------------------------------------------------- */
 
-static int64_t current_interpreter(void)
-{
-	return PyInterpreterState_GetID(PyInterpreterState_Get());
-}
-
 static char *read_text(PyObject *code, const char *attribute)
 {
 	PyObject *value = PyObject_GetAttrString(code, attribute);
@@ -123,7 +119,7 @@ static struct entry *entry_new(PyObject *code)
 	if (!entry)
 		return NULL;
 	entry->code = code;
-	entry->interpreter = current_interpreter();
+	entry->interpreter = interpreter_id();
 	entry->function.name = read_text(code, py_symbols_version() >= QUALNAME_FROM ? "co_qualname" : "co_name");
 	entry->function.filename = read_text(code, "co_filename");
 	entry->function.start_line = read_int(code, "co_firstlineno");
@@ -211,6 +207,7 @@ static void resolve_cold(const struct raw_frame *raw, struct frame *out)
 	struct entry *entry = find(raw->code);
 	if (!entry && table.n_codes < CODE_TABLE_MAX) {
 		mutex_unlock(&table.lock);
+		interpreter_end_watch();
 		struct entry *made = entry_new_quietly((PyObject *)raw->code);
 		mutex_lock(&table.lock);
 		entry = made ? insert(made) : NULL;
@@ -291,10 +288,9 @@ static struct entry *drop_codes(struct entry *entries, size_t *n)
 	return last;
 }
 
-static size_t give_back(uint32_t periods)
+static size_t give_back(int64_t interpreter, uint32_t periods)
 {
 	size_t n;
-	int64_t interpreter = current_interpreter();
 	mutex_lock(&table.lock);
 	struct entry *unused = unlink_unused(interpreter, periods);
 	mutex_unlock(&table.lock);
@@ -312,12 +308,12 @@ static size_t give_back(uint32_t periods)
 /* Used in period n: n + 1 and n + 2 must have passed, so n + 3 is the first to give back. */
 size_t code_table_trim(void)
 {
-	return give_back(PERIODS_UNUSED + 1);
+	return give_back(interpreter_id(), PERIODS_UNUSED + 1);
 }
 
-size_t code_table_forget_interpreter(void)
+size_t code_table_forget_interpreter(int64_t interpreter)
 {
-	return give_back(0);
+	return give_back(interpreter, 0);
 }
 
 static int trim_pending(void *unused)

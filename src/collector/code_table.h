@@ -6,7 +6,7 @@
  * of period n until the period after next, n + 2, ends.  Callers who keep them longer copy.
  *
  * Life: nothing to init.  Each period: code_table_new_period(), then a trim in a thread that
- * has the GIL.  Each interpreter calls code_table_forget_interpreter() at its exit.
+ * has the GIL.  At a subinterpreter's end its codes are given back (interpreter_end.h).
  */
 #ifndef SNECK_COLLECTOR_CODE_TABLE_H
 #define SNECK_COLLECTOR_CODE_TABLE_H
@@ -42,10 +42,10 @@ size_t code_table_trim(void);
 int code_table_schedule_trim(void);
 
 /*
- * Give back every code object of the current interpreter, at its exit.  As code_table_trim();
- * the functions handed out live on as long as promised.
+ * Give back every code object of this interpreter, at its end, with its GIL.  The functions
+ * handed out live on as long as promised.
  */
-size_t code_table_forget_interpreter(void);
+size_t code_table_forget_interpreter(int64_t interpreter);
 
 struct code_table_stats {
 	size_t codes;		/* kept now */

@@ -16,6 +16,7 @@
 #include "collector/code_table.h"
 #include "collector/frames.h"
 #include "collector/holds.h"
+#include "collector/interpreter_end.h"
 #include "collector/lock.h"
 #include "collector/lock_class.h"
 #include "collector/lock_exclude.h"
@@ -42,8 +43,18 @@ static void into_profile(const struct frame *frames, size_t depth, size_t omitte
 		stats_count(STAT_overflow_rows);
 }
 
+static void forget_codes(int64_t interpreter)
+{
+	code_table_forget_interpreter(interpreter);
+}
+
+static const interpreter_forgetter forgetters[] = {
+	lock_forget_interpreter, lock_site_forget_interpreter, primitives_forget_interpreter, forget_codes, NULL,
+};
+
 static int prepare(void)
 {
+	interpreter_end_init(forgetters);
 	py_symbols_init();
 	frames_init();
 	lock_name_init();

@@ -9,6 +9,7 @@ libsneck_collector_la_SOURCES = \
 	src/collector/frames_proof.c src/collector/frames_proof.h \
 	src/collector/holds.c src/collector/holds.h \
 	src/collector/instrument.c src/collector/instrument.h \
+	src/collector/interpreter_end.c src/collector/interpreter_end.h \
 	src/collector/lock.c src/collector/lock.h \
 	src/collector/lock_class.c src/collector/lock_class.h \
 	src/collector/lock_exclude.c src/collector/lock_exclude.h \

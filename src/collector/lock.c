@@ -18,6 +18,7 @@
 #include <Python.h>
 
 #include "collector/holds.h"
+#include "collector/interpreter_end.h"
 #include "collector/lock_hooks.h"
 #include "collector/lock_look.h"
 #include "collector/lock_sample.h"
@@ -37,7 +38,8 @@ enum { TYPES_MAX = 64, KINDS = 2 };	/* Lock and RLock in each of 32 interpreters
 
 /* A type of lock, in one interpreter. */
 struct watched_type {
-	PyTypeObject *type;	/* kept alive for good: stop() writes to it */
+	PyTypeObject *type;	/* kept alive until its interpreter ends: stop() writes to it */
+	int64_t interpreter;
 	enum lock_kind kind;
 	struct place new, dealloc;
 };
@@ -51,6 +53,7 @@ static const char *look_reason;
 /* What the slots of each kind held: the same C functions in every interpreter. */
 static newfunc original_new[KINDS];
 static destructor original_dealloc[KINDS];
+static ptrdiff_t dealloc_offset;	/* of a Lock's tp_dealloc in its type */
 
 bool lock_is_running(void)
 {
@@ -63,6 +66,8 @@ const char *lock_look_reason(void)
 }
 
 /* ---- making and dying ------------------------------------------------------------------ */
+
+static void lock_dealloc_hook(PyObject *lock);
 
 static ALWAYS_INLINE PyObject *note_creation(PyObject *lock, enum lock_kind kind)
 {
@@ -87,14 +92,40 @@ static ALWAYS_INLINE bool needs_no_note(PyObject *lock)
 	return !lock_sampler.is_running || (!holds_maybe(lock) && lock_table_remove_first(lock));
 }
 
+/*
+ * _thread's functions are shared by all interpreters, a type's slots are not: a lock made in
+ * an interpreter not yet met would be noted, and its death not be seen.
+ */
+static ALWAYS_INLINE bool is_death_seen(PyObject *lock)
+{
+	return *(void **)((char *)Py_TYPE(lock) + dealloc_offset) == (void *)lock_dealloc_hook;
+}
+
+static SLOW PyObject *meet_interpreter(PyObject *lock)
+{
+	if (!lock || !lock_sampler.is_running)
+		return lock;
+	if (lock_type_is_watched(Py_TYPE(lock), LOCK_KIND_LOCK) && is_death_seen(lock))
+		return note_creation(lock, LOCK_KIND_LOCK);
+	stats_count(STAT_locks_unlisted);
+	return lock;
+}
+
+static ALWAYS_INLINE PyObject *note_allocation(PyObject *lock)
+{
+	if (lock && is_death_seen(lock))
+		return note_creation(lock, LOCK_KIND_LOCK);
+	return meet_interpreter(lock);
+}
+
 static PyObject *allocate_lock_hook(PyObject *module, PyObject *unused)
 {
-	return note_creation(((PyCFunction)allocate_lock.original)(module, unused), LOCK_KIND_LOCK);
+	return note_allocation(((PyCFunction)allocate_lock.original)(module, unused));
 }
 
 static PyObject *allocate_hook(PyObject *module, PyObject *unused)
 {
-	return note_creation(((PyCFunction)allocate.original)(module, unused), LOCK_KIND_LOCK);
+	return note_allocation(((PyCFunction)allocate.original)(module, unused));
 }
 
 #define SLOT_HOOKS(name, kind) \
@@ -159,7 +190,7 @@ static PyObject *(*const makers[KINDS])(void) = {make_lock, make_rlock};
  */
 static int prove_type(PyTypeObject *type, enum lock_kind kind, struct watched_type *watched, const char **reason)
 {
-	*watched = (struct watched_type){.type = type, .kind = kind};
+	*watched = (struct watched_type){.type = type, .kind = kind, .interpreter = interpreter_id()};
 	int error = place_of_slot(type, Py_tp_new, &watched->new, reason);
 	if (error == ERR_LAYOUT)
 		return error;
@@ -217,10 +248,31 @@ static bool watches_base(PyTypeObject *type, enum lock_kind kind)
 
 bool lock_type_is_watched(PyTypeObject *type, enum lock_kind kind)
 {
+	interpreter_end_watch();
 	mutex_lock(&types_lock);
 	bool is_watched = watches_base(type, kind);
 	mutex_unlock(&types_lock);
 	return is_watched;
+}
+
+static PyTypeObject *take_back_type(int64_t interpreter)
+{
+	PyTypeObject *type = NULL;
+	mutex_lock(&types_lock);
+	for (size_t i = 0; i < n_types && !type; i++)
+		if (types[i].interpreter == interpreter) {
+			type = types[i].type;
+			types[i] = types[--n_types];
+		}
+	mutex_unlock(&types_lock);
+	return type;
+}
+
+/* Its slots stay redirected: locks that are still to die are struck from the table so. */
+void lock_forget_interpreter(int64_t interpreter)
+{
+	for (PyTypeObject *type; (type = take_back_type(interpreter)) != NULL;)
+		Py_DecRef((PyObject *)type);
 }
 
 /* ---- start and stop -------------------------------------------------------------------- */
@@ -275,6 +327,8 @@ static int prove_first_types(PyObject *const locks[KINDS], const char **reason)
 			return ERR_LAYOUT;
 		original_new[kind] = (newfunc)watched.new.original;
 		original_dealloc[kind] = (destructor)watched.dealloc.original;
+		if (kind == LOCK_KIND_LOCK)
+			dealloc_offset = (char *)watched.dealloc.at - (char *)watched.type;
 		Py_IncRef((PyObject *)watched.type);
 		types[n_types++] = watched;
 	}
@@ -305,6 +359,17 @@ static int prove_all(const char **reason)
 	lock_stubs_map();
 	is_proved = true;
 	return OK;
+}
+
+/* A later start may come from another interpreter than the first, or the first may be gone. */
+static void watch_own_types(void)
+{
+	for (size_t kind = 0; kind < KINDS; kind++) {
+		PyObject *lock = makers[kind]();
+		if (lock)
+			lock_type_is_watched(Py_TYPE(lock), (enum lock_kind)kind);
+		Py_XDECREF(lock);
+	}
 }
 
 static void redirect_method(struct lock_method *method)
@@ -419,6 +484,11 @@ int lock_start(const struct options *options, const char **reason)
 	int error = prove_all(reason);
 	if (error)
 		return error;
+	if (lock_call_try_init()) {
+		*reason = "no memory";
+		return ERR_NOMEM;
+	}
+	watch_own_types();
 	struct sampling sampling = sampling_of(options);
 	lock_table_clear();
 	holds_clear();

@@ -22,6 +22,9 @@ bool lock_is_running(void);
 /* What contention is found by: NULL if by the lock's own state, else why not. */
 const char *lock_look_reason(void);
 
+/* Let go of the types of this interpreter, at its end, with its GIL. */
+void lock_forget_interpreter(int64_t interpreter);
+
 void lock_prefork(void);
 void lock_postfork_parent(void);
 void lock_postfork_child(void);

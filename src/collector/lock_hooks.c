@@ -13,24 +13,26 @@
 #include "collector/lock_hooks.h"
 
 #include "collector/holds.h"
+#include "runtime/error.h"
 #include "runtime/threads.h"
 
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
 #define COLD __attribute__((noinline, cold))
 
-struct lock_look lock_look;
+struct lock_look lock_looks[LOCK_KINDS];
+struct rlock_owner rlock_owner_look;
 
 typedef PyObject *(*varargs_keywords_fn)(PyObject *, PyObject *, PyObject *);
 typedef PyObject *(*fastcall_keywords_fn)(PyObject *, PyObject *const *, Py_ssize_t, PyObject *);
 typedef PyObject *(*fastcall_fn)(PyObject *, PyObject *const *, Py_ssize_t);
 
-/* Worth a closer look?  An acquire: when its turn has come, or the lock is not free for us. */
-#define ACQUIRE_LOCK(l) (--thread_hot.countdown == 0 || lock_state(l))
-static inline int is_foreign(uintptr_t owner)
+/* Worth a closer look?  An acquire: when its turn has come, or the lock is not free, and not mine. */
+#define ACQUIRE_LOCK(l) (--thread_hot.countdown == 0 || lock_is_busy(l, &lock_looks[LOCK_KIND_LOCK]))
+static inline bool is_foreign(const PyObject *lock)
 {
-	return owner && owner != thread_hot.ident;
+	return lock_is_busy(lock, &lock_looks[LOCK_KIND_RLOCK]) && rlock_owner(lock) != thread_hot.ident;
 }
-#define ACQUIRE_RLOCK(l) (--thread_hot.countdown == 0 || is_foreign(rlock_owner(l)))
+#define ACQUIRE_RLOCK(l) (--thread_hot.countdown == 0 || is_foreign(l))
 /* A release, or a reset: when the lock may have a sampled hold. */
 #define RELEASE_LOCK(l) holds_maybe(l)
 #define RELEASE_RLOCK(l) holds_maybe(l)
@@ -108,6 +110,52 @@ PyObject *lock_call_original(const struct lock_call *call)
 	default:
 		return ((PyCFunction)original)(call->lock, call->args);
 	}
+}
+
+bool lock_call_has_arguments(const struct lock_call *call)
+{
+	switch (call->convention) {
+	case CALL_VARARGS_KEYWORDS:
+	case CALL_VARARGS:
+		return PyTuple_Size(call->args) > 0 || (call->keywords && PyDict_Size(call->keywords) > 0);
+	case CALL_FASTCALL_KEYWORDS:
+	case CALL_FASTCALL:
+		return call->n > 0 || call->keywords;
+	default:
+		return call->args;
+	}
+}
+
+static PyObject *no_waiting;	/* (False,) */
+
+int lock_call_try_init(void)
+{
+	static int64_t made_in = -1;
+	int64_t here = PyInterpreterState_GetID(PyInterpreterState_Get());
+	if (made_in == here)
+		return OK;
+	no_waiting = PyTuple_Pack(1, Py_False);
+	PyErr_Clear();
+	made_in = no_waiting ? here : -1;
+	return no_waiting ? OK : ERR_NOMEM;
+}
+
+PyObject *lock_call_try(const struct lock_call *call)
+{
+	bool is_rlock = call->method->kind == LOCK_KIND_RLOCK;
+	const struct lock_method *acquire = &lock_methods[is_rlock ? METHOD_rlock_acquire : METHOD_lock_acquire];
+	PyObject *const no = Py_False;
+	struct lock_call attempt = {
+		.method = acquire, .convention = (enum lock_convention)lock_convention_of(acquire->place.flags),
+		.lock = call->lock, .args = no_waiting, .vector = &no, .n = 1,
+	};
+	PyObject *result = attempt.args && acquire->place.at ? lock_call_original(&attempt) : NULL;
+	if (result == Py_True)
+		return result;
+	if (!result)
+		PyErr_Clear();
+	Py_XDECREF(result);
+	return NULL;
 }
 
 int lock_convention_of(int flags)

@@ -6,6 +6,9 @@
 
 #include <Python.h>
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #include "collector/instrument.h"
 #include "collector/lock_class.h"
 
@@ -52,30 +55,74 @@ struct lock_call {
 
 PyObject *lock_call_original(const struct lock_call *call);
 
+bool lock_call_has_arguments(const struct lock_call *call);
+
+/*
+ * What lock_call_try() passes, which needs nothing new then.  At each start: it belongs to an
+ * interpreter, and the one that starts the sampler stops it at its end.
+ */
+int lock_call_try_init(void);
+
+/* Take the call's lock if it is free at once: a new reference to True, as acquire gives.  Else NULL. */
+PyObject *lock_call_try(const struct lock_call *call);
+
 /* The convention of a method's flags, or -1: we have no function for it. */
 int lock_convention_of(int flags);
 
 /* ---- what the hot path looks at ----------------------------------------------------- */
 
 /*
- * Where a lock's state stands, proved by lock_look.c: the byte of a Lock that is nonzero
- * while it is held; the word of an RLock that is its owner's ident.  Not proved: mask 0.
+ * Where a kind of lock keeps whether it is taken, found and proved by lock_look.c:
+ *
+ *     a word of the lock    any bit of the mask set: taken                   (a mutex byte of 3.14)
+ *     a semaphore           the lock has its address.  Its 64 bits are       (before)
+ *                           value | waiters << 32: 1 is free, and nobody waits
+ *
+ * Not proved: a word, with mask 0.
  */
 struct lock_look {
-	size_t lock_at, rlock_at;	/* offsets into the object */
-	uintptr_t lock_mask, rlock_mask;	/* all ones if proved, else 0 */
+	bool is_semaphore;
+	size_t at;		/* offset into the lock: the word, or the semaphore's address */
+	uintptr_t mask;
 };
 
-extern struct lock_look lock_look __attribute__((visibility("hidden")));
+/* An RLock's owner, as PyThread_get_thread_ident() has it; 0 for none.  Not proved: mask 0. */
+struct rlock_owner {
+	size_t at;
+	uintptr_t mask;
+};
 
-static inline uintptr_t lock_state(const PyObject *lock)
+extern struct lock_look lock_looks[LOCK_KINDS] __attribute__((visibility("hidden")));	/* by enum lock_kind */
+extern struct rlock_owner rlock_owner_look __attribute__((visibility("hidden")));
+
+static inline uintptr_t lock_word(const PyObject *lock, size_t at)
 {
-	return *((const volatile unsigned char *)lock + lock_look.lock_at) & lock_look.lock_mask;
+	return *(const volatile uintptr_t *)((const char *)lock + at);
+}
+
+/* The semaphore behind the lock.  One load: value and waiters are of the same moment. */
+static inline uint64_t lock_semaphore(const PyObject *lock, size_t at)
+{
+	return *(const volatile uint64_t *)lock_word(lock, at);
+}
+
+/* 0: taken.  (The top bit of the 32 is musl's: there are waiters.) */
+static inline unsigned lock_semaphore_value(const PyObject *lock, size_t at)
+{
+	return lock_semaphore(lock, at) & INT32_MAX;
+}
+
+/* False: the lock is free.  True: taken, or being handed on. */
+static inline bool lock_is_busy(const PyObject *lock, const struct lock_look *look)
+{
+	if (look->is_semaphore)
+		return lock_semaphore(lock, look->at) != 1;
+	return lock_word(lock, look->at) & look->mask;
 }
 
 static inline uintptr_t rlock_owner(const PyObject *lock)
 {
-	return *(const volatile uintptr_t *)((const char *)lock + lock_look.rlock_at) & lock_look.rlock_mask;
+	return lock_word(lock, rlock_owner_look.at) & rlock_owner_look.mask;
 }
 
 /* ---- the slow paths, in lock_sample.c ------------------------------------------------ */

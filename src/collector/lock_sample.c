@@ -96,8 +96,15 @@ static void begin_hold(const struct operation *op, int64_t now_ns, double weight
 		stats_count(STAT_holds_dropped);
 }
 
+/*
+ * Longer than any attempt that got its lock at once, shorter than any that did not: that one
+ * gave up the GIL, slept, and came back.  Tells them apart where the look cannot.
+ */
+enum { SLEPT_NS = 3000 };
+
 struct attempt {
 	bool is_drawn, is_contended, is_reentry;
+	bool is_unsure;			/* the lock is being handed on: whether it was contended will show */
 	double weight;			/* of a drawn one */
 	int64_t begin_ns, end_ns;
 	PyObject *result;
@@ -173,6 +180,13 @@ static void record(struct operation *op, struct attempt *a, const struct sample_
 	}
 }
 
+static void decide(struct attempt *a)
+{
+	int64_t wait_ns = a->end_ns - a->begin_ns - lock_sampler.clock_cost_ns;
+	if (a->is_unsure)
+		a->is_contended = a->result == Py_False || wait_ns >= SLEPT_NS;
+}
+
 static PyObject *acquire_sampled(struct thread *thread, const struct lock_call *call, struct attempt *a)
 {
 	struct operation op;
@@ -185,7 +199,8 @@ static PyObject *acquire_sampled(struct thread *thread, const struct lock_call *
 	bool is_found = op.lock_class && (a->is_drawn || !lock_sampler.thins_waits) && !a->is_reentry &&
 			operation_find_row(&op, LOCK_EVENT_PLAIN, &row);
 	run_attempt(&op, a);
-	if (op.lock_class && is_running())
+	decide(a);
+	if ((a->is_drawn || a->is_contended) && op.lock_class && is_running())
 		record(&op, a, is_found ? &row : NULL);
 	if (a->is_drawn) {
 		int64_t now_ns = clock_now_ns();
@@ -195,22 +210,43 @@ static PyObject *acquire_sampled(struct thread *thread, const struct lock_call *
 	return a->result;
 }
 
+static bool is_handed_on(const struct lock_call *call, const struct lock_look *look)
+{
+	return look->is_semaphore && lock_semaphore_value(call->lock, look->at) > 0 && lock_is_busy(call->lock, look);
+}
+
+static void look_at(const struct lock_call *call, const struct thread *thread, struct attempt *a)
+{
+	const struct lock_look *look = &lock_looks[call->method->kind];
+	a->is_reentry = call->method->kind == LOCK_KIND_RLOCK && rlock_owner(call->lock) == thread->ident;
+	a->is_unsure = is_handed_on(call, look);
+	a->is_contended = !a->is_reentry && !a->is_unsure && lock_is_busy(call->lock, look);
+}
+
+/*
+ * A lock's own word changes under the GIL alone, a semaphore does not: while it is handed on,
+ * a waiter may take it between our look and the original.  So try it, which most often gets
+ * it.  The new reference, or NULL: it is taken for certain now, or was not tried.
+ */
+static PyObject *acquire_at_once(const struct lock_call *call)
+{
+	bool is_drawn = thread_hot.countdown <= 0;
+	if (is_drawn || !is_handed_on(call, &lock_looks[call->method->kind]) || lock_call_has_arguments(call))
+		return NULL;
+	return lock_call_try(call);
+}
+
 PyObject *lock_acquire_slow(const struct lock_call *call)
 {
+	PyObject *result = acquire_at_once(call);
+	if (result)
+		return result;
 	struct thread *thread = sampling_thread();
 	if (!thread)
 		return lock_call_original(call);
 	struct attempt a = {.is_drawn = sampling_draw(thread, &a.weight)};
-	if (call->method->kind == LOCK_KIND_RLOCK) {
-		uintptr_t owner = rlock_owner(call->lock);
-		a.is_reentry = owner == thread->ident;
-		a.is_contended = owner && !a.is_reentry;
-	} else {
-		a.is_contended = lock_state(call->lock);
-	}
-	if (!a.is_drawn && !a.is_contended)
-		return lock_call_original(call);
-	return acquire_sampled(thread, call, &a);
+	look_at(call, thread, &a);
+	return a.is_drawn || a.is_contended || a.is_unsure ? acquire_sampled(thread, call, &a) : lock_call_original(call);
 }
 
 /* ---- release --------------------------------------------------------------------------- */

@@ -3,11 +3,12 @@
  *
  * A node is (parent node, code, instruction, kind); its value is a class, or "look at the
  * next frame as well".  The root's children are the frames that make locks themselves.
- * Code objects in it are kept alive for good: their number is bounded by the table.
+ * Code objects in it are kept alive until their interpreter ends: their number is bounded by
+ * the table.
  *
  * Locking: sites_lock (LOCK_RANK_SITES) guards adding nodes.  They are read without it: a
  *          slot's value is stored last (release) and never changes but from one class to
- *          its successor.
+ *          its successor, and to DEAD when its interpreter ends.
  * Fork:    the child keeps the tree.
  */
 #include <config.h>
@@ -19,6 +20,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
+#include "collector/interpreter_end.h"
 #include "collector/lock_exclude.h"
 #include "collector/lock_name.h"
 #include "collector/lock_table.h"
@@ -31,18 +33,20 @@ enum {
 	NODES_MAX = SLOTS / 2,
 	STACK_MAX = 16,		/* frames a name may depend on */
 	DEEPER = UINT32_MAX,	/* a value: the next frame decides */
+	DEAD = UINT32_MAX - 1,	/* a value: nothing stands here any more; a search goes on */
 };
 
 struct node {
 	uintptr_t code;
 	uint32_t instruction;
 	uint32_t parent;	/* slot + 1, or 0; the kind in the upper bits */
-	uint32_t value;		/* class id, DEEPER, or 0 for an empty slot */
+	uint32_t value;		/* class id, DEEPER, DEAD, or 0 for an empty slot */
+	uint32_t interpreter;	/* whose GIL guards the reference to the code */
 };
 
 static struct mutex sites_lock = MUTEX_INITIALIZER(LOCK_RANK_SITES);
 static struct node *nodes;	/* 3 MiB of address space, touched as used */
-static uint32_t n_nodes;
+static uint32_t n_nodes;	/* slots that are not empty */
 
 /*
  * Where a thread lately made locks, by the marks of py_frames_mark(): most are found here, by
@@ -57,19 +61,35 @@ struct recent_site {
 
 enum { RECENT_BITS = 6 };
 
+/*
+ * What a thread remembers goes by addresses; after an interpreter's end they may be another's.
+ * So it is of use as long as it knows of as many ends as there were.
+ */
+struct recent_sites {
+	uint32_t n_ends;
+	struct recent_site sites[1 << RECENT_BITS];
+};
+
+static uint32_t n_ends;
+
 static uint32_t node_parent(uint32_t parent, enum lock_kind kind)
 {
 	return parent | (uint32_t)kind << 24;
 }
 
-/* The slot of the node, or the empty one where it would stand. */
-static uint32_t node_slot(uint32_t parent, const struct raw_frame *frame)
+static uint32_t node_hash(uint32_t parent, const struct raw_frame *frame)
 {
 	uint64_t hash = (frame->code >> 4 ^ (uint64_t)frame->instruction << 40 ^ parent) * 0x9e3779b97f4a7c15;
-	for (uint32_t i = hash >> 40;; i++) {
+	return (uint32_t)(hash >> 40);
+}
+
+/* The slot of the node, or the empty one that ends the search for it. */
+static uint32_t node_slot(uint32_t parent, const struct raw_frame *frame)
+{
+	for (uint32_t i = node_hash(parent, frame);; i++) {
 		const struct node *node = &nodes[i % SLOTS];
 		uint32_t value = __atomic_load_n(&node->value, __ATOMIC_ACQUIRE);
-		if (!value || (node->code == frame->code && node->instruction == frame->instruction &&
+		if (!value || (value != DEAD && node->code == frame->code && node->instruction == frame->instruction &&
 			       node->parent == parent))
 			return i % SLOTS;
 	}
@@ -92,17 +112,28 @@ static uint32_t tree_find(const struct raw_frame *frames, size_t depth, enum loc
 	return 0;
 }
 
+/* The first slot on the way that nothing stands in. */
+static uint32_t free_slot(uint32_t parent, const struct raw_frame *frame)
+{
+	uint32_t i = node_hash(parent, frame);
+	while (nodes[i % SLOTS].value && nodes[i % SLOTS].value != DEAD)
+		i++;
+	return i % SLOTS;
+}
+
 static uint32_t node_add(uint32_t parent, const struct raw_frame *frame, uint32_t value)
 {
 	uint32_t slot = node_slot(parent, frame);
-	struct node *node = &nodes[slot];
-	if (!node->value) {
+	if (!nodes[slot].value) {
+		struct node *node = &nodes[slot = free_slot(parent, frame)];
 		Py_IncRef((PyObject *)frame->code);
+		n_nodes += !node->value;
 		node->code = frame->code;
 		node->instruction = (uint32_t)frame->instruction;
 		node->parent = parent;
-		n_nodes++;
+		node->interpreter = (uint32_t)interpreter_id();
 	}
+	struct node *node = &nodes[slot];
 	__atomic_store_n(&node->value, value, __ATOMIC_RELEASE);
 	return slot;
 }
@@ -135,6 +166,7 @@ static uint32_t name_site(const void *tstate, enum lock_kind kind, const struct 
 {
 	struct lock_name name;
 	char module[MODULE_NAME_MAX];
+	interpreter_end_watch();
 	lock_name_from_creation(tstate, frames, depth, &name);
 	lock_exclude_module(tstate, name.place, module);
 	struct lock_class *c = lock_class_named(lock_kind_name(kind), &name, module);
@@ -185,6 +217,12 @@ static void remember(struct recent_site *recents, const struct recent_site *site
 	recents[leaf_index(&leaf.leaf)] = leaf;
 }
 
+static inline struct recent_site *current_sites(void)
+{
+	struct recent_sites *recents = thread_hot.sites;
+	return recents && recents->n_ends == __atomic_load_n(&n_ends, __ATOMIC_RELAXED) ? recents->sites : NULL;
+}
+
 /* By itself, or by way of the function threading.RLock(). */
 static bool is_made_after_fork(const struct raw_frame *frames, size_t depth)
 {
@@ -194,9 +232,14 @@ static bool is_made_after_fork(const struct raw_frame *frames, size_t depth)
 
 static struct recent_site *recent_sites(void)
 {
-	if (!thread_hot.sites && thread_self())
-		thread_hot.sites = calloc(1 << RECENT_BITS, sizeof(struct recent_site));
-	return thread_hot.sites;
+	struct recent_sites *recents = thread_hot.sites;
+	if (recents && current_sites())
+		return recents->sites;
+	if (!recents && thread_self())
+		recents = thread_hot.sites = malloc(sizeof(*recents));
+	if (recents)
+		*recents = (struct recent_sites){.n_ends = __atomic_load_n(&n_ends, __ATOMIC_ACQUIRE)};
+	return recents ? recents->sites : NULL;
 }
 
 /* site: its marks and kind are set; its class is found. */
@@ -224,7 +267,8 @@ static __attribute__((noinline)) uint32_t class_by_caller(const void *tstate, en
 {
 	struct py_frames_mark leaf = {frame, code, instruction}, caller = py_frames_mark_caller(&leaf);
 	if (is_known && caller.code) {
-		const struct recent_site *recent = (struct recent_site *)thread_hot.sites + pair_index(&leaf, &caller);
+		const struct recent_sites *recents = thread_hot.sites;
+		const struct recent_site *recent = &recents->sites[pair_index(&leaf, &caller)];
 		if (is_same(&recent->leaf, &leaf) && is_same(&recent->caller, &caller) && recent->kind == kind)
 			return recent->class_id;
 	}
@@ -234,7 +278,7 @@ static __attribute__((noinline)) uint32_t class_by_caller(const void *tstate, en
 uint32_t lock_site_class(const void *tstate, enum lock_kind kind)
 {
 	struct py_frames_mark leaf = py_frames_mark(tstate);
-	const struct recent_site *recent = thread_hot.sites;
+	const struct recent_site *recent = current_sites();
 	bool is_known = false;
 	if (recent && leaf.code) {
 		recent += leaf_index(&leaf);
@@ -243,6 +287,46 @@ uint32_t lock_site_class(const void *tstate, enum lock_kind kind)
 			return recent->class_id;
 	}
 	return class_by_caller(tstate, kind, leaf.frame, leaf.code, leaf.instruction, is_known);
+}
+
+/* ---- the end of an interpreter ----------------------------------------------------------- */
+
+/* The next code object to give back, or NULL. */
+static PyObject *take_back(uint32_t interpreter, uint32_t *at)
+{
+	PyObject *code = NULL;
+	mutex_lock(&sites_lock);
+	for (; nodes && *at < SLOTS && !code; ++*at) {
+		struct node *node = &nodes[*at];
+		if (!node->value || node->value == DEAD || node->interpreter != interpreter)
+			continue;
+		code = (PyObject *)node->code;
+		__atomic_store_n(&node->value, DEAD, __ATOMIC_RELEASE);
+	}
+	mutex_unlock(&sites_lock);
+	return code;
+}
+
+/* No search goes through a slot before an empty one: it can be empty too. */
+static void empty_dead_ends(void)
+{
+	mutex_lock(&sites_lock);
+	for (uint32_t i = SLOTS; nodes && i-- > 0;)
+		if (nodes[i].value == DEAD && !nodes[(i + 1) % SLOTS].value) {
+			__atomic_store_n(&nodes[i].value, 0, __ATOMIC_RELEASE);
+			n_nodes--;
+		}
+	mutex_unlock(&sites_lock);
+}
+
+void lock_site_forget_interpreter(int64_t interpreter)
+{
+	uint32_t at = 0;
+	__atomic_add_fetch(&n_ends, 1, __ATOMIC_RELEASE);
+	for (PyObject *code; (code = take_back((uint32_t)interpreter, &at)) != NULL;)
+		Py_DecRef(code);
+	if (at)
+		empty_dead_ends();
 }
 
 void lock_site_prefork(void)

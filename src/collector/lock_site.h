@@ -18,6 +18,9 @@
  */
 uint32_t lock_site_class(const void *tstate, enum lock_kind kind);
 
+/* Give back the code objects of this interpreter, at its end, with its GIL. */
+void lock_site_forget_interpreter(int64_t interpreter);
+
 void lock_site_prefork(void);
 void lock_site_postfork_parent(void);
 void lock_site_postfork_child(void);

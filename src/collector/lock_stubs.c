@@ -5,11 +5,12 @@
  * more than all that is done between.  So what the hooks of lock_hooks.c do when there is
  * nothing to do stands here in assembly, on a page that near_map() maps a second time:
  *
- *     stub, 64 bytes   count down, look at the lock, jump to the original (or to the slow twin)
- *     slot, 64 bytes   a page further on: what the stub needs to know
+ *     stub   count down, look at the lock, jump to the original (or to the slow twin)
+ *     slot   a page further on: what the stub needs to know
  *
- * A stub leaves the arguments' registers and the stack alone, so it serves every calling
- * convention, and no unwinder ever finds a return address in it.
+ * There is a page for each of the two ways in which locks keep their state (struct lock_look);
+ * one of them is mapped.  A stub leaves the arguments' registers and the stack alone, so it
+ * serves every calling convention, and no unwinder ever finds a return address in it.
  */
 #include <config.h>
 
@@ -28,9 +29,9 @@ const char *lock_stubs_reason(void)
 	return reason;
 }
 
-#if defined(__x86_64__) && defined(SNECK_TLS_IS_STATIC)
+#if defined(__x86_64__) && defined(__LP64__) && defined(SNECK_TLS_IS_STATIC)
 
-#define STUB_BYTES 64
+#define STUB_BYTES 128	/* all but an RLock's re-entry is in the first line of 64 */
 #define TEXT_OF(x) #x
 #define TEXT(x) TEXT_OF(x)
 
@@ -39,18 +40,20 @@ struct slot {
 	void *original;		/* 0 */
 	void *otherwise;	/* 8: where it jumps if there is, or may be, something to do */
 	intptr_t hot_at;	/* 16: acquire: thread_hot, from the thread pointer */
-	size_t state_at;	/* 24: acquire: the lock's state, from the lock */
-	uint64_t any_holds;	/* 32: release, reset */
-	char padding[STUB_BYTES - 40];
+	size_t state_at;	/* 24: acquire: struct lock_look */
+	uintptr_t state_mask;	/* 32 */
+	size_t owner_at;	/* 40: acquire of an RLock */
+	uint64_t any_holds;	/* 48: release, reset */
+	char padding[STUB_BYTES - 56];
 };
 
-_Static_assert(sizeof(struct slot) == STUB_BYTES && offsetof(struct slot, any_holds) == 32, "see the assembly");
+_Static_assert(sizeof(struct slot) == STUB_BYTES && offsetof(struct slot, any_holds) == 48, "see the assembly");
 _Static_assert(offsetof(struct thread_hot, countdown) == 0 && offsetof(struct thread_hot, ident) == 8, "see the assembly");
 _Static_assert(LOCK_METHODS * STUB_BYTES <= NEAR_PAGE && NEAR_PAGE == 4096, "one page has all stubs");
 
 /* 1 is the stub itself, so its slot is a page further on. */
 #define SLOT(at) "1b+4096+" TEXT(at) "(%rip)"
-#define BEGIN ".balign " TEXT(STUB_BYTES) "\n1: endbr64\n"
+#define BEGIN "1: endbr64\n"
 #define END "2: jmp *" SLOT(0) "\n3: jmp *" SLOT(8) "\n"
 
 /* No branch is taken where there is nothing to do. */
@@ -59,36 +62,53 @@ _Static_assert(LOCK_METHODS * STUB_BYTES <= NEAR_PAGE && NEAR_PAGE == 4096, "one
 	"mov " SLOT(24) ", %r10\n" \
 	"subq $1, %fs:(%rax)\n" \
 	"je 3f\n"
-#define ACQUIRE_LOCK BEGIN COUNT_DOWN \
-	"cmpb $0, (%rdi,%r10)\n" \
+/* Not equal: not free. */
+#define WORD \
+	"mov " SLOT(32) ", %r11\n" \
+	"test %r11, (%rdi,%r10)\n"
+#define SEMAPHORE \
+	"mov (%rdi,%r10), %r11\n" \
+	"cmpq $1, (%r11)\n"
+#define ACQUIRE_LOCK(look) BEGIN COUNT_DOWN look \
 	"jne 3f\n" END
-#define ACQUIRE_RLOCK BEGIN COUNT_DOWN \
-	"cmpq $0, (%rdi,%r10)\n" \
+#define ACQUIRE_RLOCK(look) BEGIN COUNT_DOWN look \
 	"jne 4f\n" END \
 	"4: mov %fs:8(%rax), %rax\n" \
+	"mov " SLOT(40) ", %r10\n" \
 	"cmp (%rdi,%r10), %rax\n" \
 	"jne 3b\n" \
 	"jmp 2b\n"
-#define RELEASE BEGIN \
-	"cmpq $0, " SLOT(32) "\n" \
+#define RELEASE(look) BEGIN \
+	"cmpq $0, " SLOT(48) "\n" \
 	"jne 3f\n" END
 #define RELEASE_LOCK RELEASE
 #define RELEASE_RLOCK RELEASE
 #define RESET_LOCK RELEASE
 #define RESET_RLOCK RELEASE
 
+/* Names and frame information are read from our file: perf and others go by the file that is mapped. */
+#define STUB(symbol, path) \
+	".balign " TEXT(STUB_BYTES) "\n" \
+	".type " symbol ", @function\n" \
+	symbol ": .cfi_startproc\n" path ".cfi_endproc\n" \
+	".size " symbol ", . - " symbol "\n"
+
 __asm__(".pushsection .text.lock_stubs, \"ax\", @progbits\n"
 	".balign 4096\n"
 	".hidden lock_stubs\n"
 	".globl lock_stubs\n"
 	"lock_stubs:\n"
-#define LOCK_METHOD(identifier, kind, name, role) role##_##kind
+#define LOCK_METHOD(identifier, kind, name, role) STUB(TEXT(stub_##identifier##_word), role##_##kind(WORD))
+#include "collector/lock_methods.def"
+#undef LOCK_METHOD
+	".balign 4096, 0xcc\n"
+#define LOCK_METHOD(identifier, kind, name, role) STUB(TEXT(stub_##identifier##_semaphore), role##_##kind(SEMAPHORE))
 #include "collector/lock_methods.def"
 #undef LOCK_METHOD
 	".balign 4096, 0xcc\n"
 	".popsection\n");
 
-extern const char lock_stubs[NEAR_PAGE] __attribute__((visibility("hidden")));
+extern const char lock_stubs[2][NEAR_PAGE] __attribute__((visibility("hidden")));	/* words, semaphores */
 
 static char *copy;	/* of the page, near the interpreter; its slots behind it */
 
@@ -105,17 +125,20 @@ static void fill(const struct lock_method *method, struct slot *slot)
 		.original = method->place.original,
 		.otherwise = acquires ? method->slow[convention] : method->hooks[convention],
 		.hot_at = (char *)&thread_hot - (char *)__builtin_thread_pointer(),
-		.state_at = method->kind == LOCK_KIND_LOCK ? lock_look.lock_at : lock_look.rlock_at,
+		.state_at = lock_looks[method->kind].at,
+		.state_mask = lock_looks[method->kind].mask,
+		.owner_at = rlock_owner_look.at,
 		.any_holds = true,
 	};
 }
 
 void lock_stubs_map(void)
 {
+	const struct lock_look *lock = &lock_looks[LOCK_KIND_LOCK], *rlock = &lock_looks[LOCK_KIND_RLOCK];
 	reason = "where a lock keeps its state did not prove";
-	if (!lock_look.lock_mask || !lock_look.rlock_mask)
+	if (!lock->mask || !rlock->mask || lock->is_semaphore != rlock->is_semaphore)
 		return;
-	copy = near_map(lock_stubs, lock_methods[METHOD_lock_acquire].place.original, &reason);
+	copy = near_map(lock_stubs[lock->is_semaphore], lock_methods[METHOD_lock_acquire].place.original, &reason);
 	for (size_t i = 0; copy && i < LOCK_METHODS; i++)
 		if (lock_methods[i].place.at) {
 			fill(&lock_methods[i], slot_of(i));

@@ -25,6 +25,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "collector/interpreter_end.h"
 #include "collector/py_symbols.h"
 #include "runtime/error.h"
 #include "runtime/mutex.h"
@@ -55,6 +56,7 @@ enum {
 	INTERPRETERS_MAX = 64,
 	NESTED_MAX = 4,		/* functions in functions in ... */
 	KIND_BYTES = 64,
+	KINDS_MAX = 512,	/* classes in the listed modules: some 150 */
 };
 
 struct entry {
@@ -67,6 +69,7 @@ struct entry {
 /* What has been resolved in one interpreter.  But for `modules`, its own GIL guards it. */
 struct interpreter {
 	_Atomic(PyObject *) modules;	/* its sys.modules, borrowed; NULL: free */
+	int64_t id;
 	Py_ssize_t n_modules;	/* its size when last looked through */
 	bool done[ROWS];	/* by the first row of each module */
 };
@@ -184,12 +187,21 @@ static bool put_text(char *out, size_t n_bytes, PyObject *string)
 	return true;
 }
 
-/* Lives as long as the process: there is one a class, and samples keep it. */
-static const char *new_kind(const struct resolving *r, const char *class_name)
+/* Lives as long as the process, for samples keep it: one a class, whatever interpreter's. */
+static const char *kind_of(const struct resolving *r, const char *class_name)
 {
+	static char *kinds[KINDS_MAX];
 	char kind[2 * KIND_BYTES + 2];
+	size_t i = 0;
 	snprintf(kind, sizeof(kind), "%s.%s", r->module, class_name);
-	return strdup(kind);
+	mutex_lock(&table_lock);
+	while (i < KINDS_MAX - 1 && kinds[i] && strcmp(kinds[i], kind))
+		i++;
+	if (!kinds[i])
+		kinds[i] = strdup(kind);
+	const char *kept = kinds[i] && !strcmp(kinds[i], kind) ? kinds[i] : NULL;
+	mutex_unlock(&table_lock);
+	return kept;
 }
 
 static void add_function(const struct resolving *r, PyObject *code, const char *class_name, const char *kind,
@@ -211,7 +223,7 @@ static void add_members(const struct resolving *r, PyObject *members, const char
 		PyObject *code = own_code(r, value);
 		if (code && put_text(name, sizeof(name), key)) {
 			if (!kind && *class_name)
-				kind = new_kind(r, class_name);
+				kind = kind_of(r, class_name);
 			add_function(r, code, class_name, kind, name);
 		} else if (is_lock(r, value)) {
 			insert(value, ROLE_LOCK, NULL, r->modules);
@@ -332,6 +344,8 @@ static void __attribute__((noinline)) catch_up(PyObject *modules, Py_ssize_t n_m
 	struct interpreter *interpreter = interpreter_of(modules);
 	if (!interpreter || !have_symbols() || PyErr_Occurred())
 		return;
+	interpreter->id = interpreter_id();
+	interpreter_end_watch();
 	int collected = PyGC_Disable();
 	bool whole = resolve(interpreter);
 	if (collected)
@@ -480,17 +494,41 @@ static PyObject *take_back(PyObject *modules, size_t *at)
 	return object;
 }
 
-void primitives_forget_interpreter(void)
+/* No search goes through an entry before an empty one: it can be empty too. */
+static void empty_dead_ends(void)
 {
-	PyObject *modules = PyImport_GetModuleDict();
-	struct interpreter *interpreter = interpreter_of(modules);
+	mutex_lock(&table_lock);
+	for (size_t i = SLOTS; i-- > 0;)
+		if (entries[i].key == FORGOTTEN && !entries[(i + 1) % SLOTS].key) {
+			atomic_store_explicit(&entries[i].key, 0, memory_order_release);
+			n_entries--;
+		}
+	mutex_unlock(&table_lock);
+}
+
+static struct interpreter *interpreter_known(int64_t id)
+{
+	struct interpreter *known = NULL;
+	mutex_lock(&table_lock);
+	for (size_t i = 0; i < INTERPRETERS_MAX && !known; i++)
+		if (interpreters[i].modules && interpreters[i].id == id)
+			known = &interpreters[i];
+	mutex_unlock(&table_lock);
+	return known;
+}
+
+void primitives_forget_interpreter(int64_t id)
+{
+	struct interpreter *interpreter = interpreter_known(id);
 	size_t at = 0;
-	for (PyObject *object; (object = take_back(modules, &at)) != NULL;)
-		Py_DECREF(object);
 	if (!interpreter)
 		return;
+	for (PyObject *object; (object = take_back(interpreter->modules, &at)) != NULL;)
+		Py_DECREF(object);
+	empty_dead_ends();
 	memset(interpreter->done, 0, sizeof(interpreter->done));
 	interpreter->n_modules = 0;
+	interpreter->id = 0;
 	interpreter->modules = NULL;
 }
 

@@ -55,8 +55,8 @@ bool primitives_knows(uintptr_t code);
  */
 bool primitives_makes_inner_locks(uintptr_t code);
 
-/* Give back what is kept of the current interpreter, at its exit.  With the GIL. */
-void primitives_forget_interpreter(void);
+/* Give back what is kept of this interpreter, at its end, with its GIL. */
+void primitives_forget_interpreter(int64_t interpreter);
 
 void primitives_prefork(void);
 void primitives_postfork_parent(void);

@@ -8,7 +8,8 @@
  * The budget: a thread adds up what its samples cost over a window, and compares it with
  * the processor time it had: on a busy machine that is less than passed by the clock.
  * Over the budget, the mean doubles until it fits; below half of it, it halves, down to the
- * one asked for.
+ * one asked for.  A thread that was set aside in the middle of a sample did not pay for that
+ * time: what a sample may have cost is bounded by what the thread's samples usually cost.
  */
 #include <config.h>
 
@@ -77,7 +78,7 @@ static void close_window(struct thread *thread, int64_t used_ns)
 {
 	double used_pct = 100.0 * (double)thread->window_cost_ns / (double)(used_ns > 0 ? used_ns : 1);
 	if (used_pct > settings.budget_pct && thread->thinning < thinning_max) {
-		for (; used_pct > settings.budget_pct; used_pct /= 2)
+		for (; used_pct > settings.budget_pct && thread->thinning < thinning_max; used_pct /= 2)
 			thread->thinning *= 2;
 		stats_count(STAT_budget_exceeded);
 	} else if (used_pct < settings.budget_pct / 2 && thread->thinning > 1) {
@@ -85,11 +86,21 @@ static void close_window(struct thread *thread, int64_t used_ns)
 	}
 }
 
+/* Follows a real change within a few samples. */
+static int64_t plausible_cost(struct thread *thread, int64_t cost_ns)
+{
+	int64_t usual_ns = thread->usual_cost_ns ? thread->usual_cost_ns : cost_ns;
+	if (cost_ns > 4 * usual_ns)
+		cost_ns = 4 * usual_ns;
+	thread->usual_cost_ns = usual_ns + (cost_ns - usual_ns) / 8;
+	return cost_ns;
+}
+
 void sampling_account(struct thread *thread, int64_t cost_ns, int64_t now_ns)
 {
 	if (settings.budget_pct <= 0)
 		return;
-	thread->window_cost_ns += cost_ns;
+	thread->window_cost_ns += plausible_cost(thread, cost_ns);
 	if (now_ns - thread->window_start_ns < window_ns)
 		return;
 	int64_t used_ns = clock_thread_ns();

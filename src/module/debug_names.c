@@ -8,6 +8,7 @@
 #include "collector/bytecode.h"
 #include "collector/code_table.h"
 #include "collector/frames.h"
+#include "collector/interpreter_end.h"
 #include "collector/lock_name.h"
 #include "collector/lock_search.h"
 #include "runtime/clocks.h"
@@ -198,7 +199,7 @@ PyObject *debug_role_in_library(PyObject *module, PyObject *args)
 PyObject *debug_forget_library(PyObject *module, PyObject *unused)
 {
 	(void)module, (void)unused;
-	primitives_forget_interpreter();
+	primitives_forget_interpreter(interpreter_id());
 	Py_RETURN_NONE;
 }
 

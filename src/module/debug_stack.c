@@ -12,6 +12,7 @@
 #include "collector/code_table.h"
 #include "collector/frame_objects.h"
 #include "collector/frames.h"
+#include "collector/interpreter_end.h"
 #include "runtime/clocks.h"
 
 /* A stack as walked; n and total as py_frames_walk() gave them. */
@@ -193,7 +194,7 @@ static long schedule(void)
 
 static long forget(void)
 {
-	return (long)code_table_forget_interpreter();
+	return (long)code_table_forget_interpreter(interpreter_id());
 }
 
 static bool resolves(const struct raw_frame *raw, size_t depth, const struct frame *expected)

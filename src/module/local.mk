@@ -12,6 +12,7 @@ _sneck_la_SOURCES = \
 	src/module/forks.c src/module/forks.h \
 	src/module/identity.c src/module/identity.h \
 	src/module/program_name.c src/module/program_name.h \
+	src/module/signal_calls.c src/module/signal_calls.h \
 	src/module/uploading.c src/module/uploading.h \
 	src/module/debug_stack.c src/module/debug_stack.h \
 	src/module/module.c

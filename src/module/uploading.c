@@ -15,10 +15,12 @@
 
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "collector/collector.h"
 #include "module/identity.h"
 #include "module/program_name.h"
+#include "module/signal_calls.h"
 #include "runtime/clocks.h"
 #include "runtime/error.h"
 #include "runtime/log.h"
@@ -126,6 +128,41 @@ static int fail(int error, const char *what, char reason[REASON_MAX])
 	return error;
 }
 
+static void watch_sigterm(void)
+{
+	(void)exit_signal_install(SIGTERM, uploader_terminate_signal);	/* the program's own handler stays */
+	signal_calls_start();
+}
+
+/* Nothing of the network's outlasts it, also where this very thread does the last upload. */
+static void bound_last_try(void)
+{
+	http_cancel_at(clock_now_ns() + (api_timeout_ns < last_try_ns ? api_timeout_ns : last_try_ns));
+}
+
+/*
+ * The end of a process that does not end its Python: uWSGI's master, its workers that are busy,
+ * programs that embed Python.  Who exits may do so in a signal handler, in the middle of anything:
+ * so the uploader's thread does the work, and is waited for within a bound.
+ */
+static void at_exit(void)
+{
+	struct uploader_status status;
+	uploader_status(&status);
+	if (status.state != UPLOADER_RUNNING)
+		return;
+	bound_last_try();
+	(void)uploader_stop(true, last_try_ns);
+}
+
+/* After libcurl and its TLS library have registered theirs, so that it runs before them. */
+static void register_at_exit(void)
+{
+	static bool is_registered;
+	if (!is_registered)
+		is_registered = !atexit(at_exit);
+}
+
 int uploading_start(const struct options *options, char reason[REASON_MAX])
 {
 	if (sink && release(false, 0)) {
@@ -143,15 +180,10 @@ int uploading_start(const struct options *options, char reason[REASON_MAX])
 	error = run_uploader(options);
 	if (error)
 		return fail(error, "the uploader does not start", reason);
+	register_at_exit();
 	if (options->flush_on_sigterm)
-		(void)exit_signal_install(SIGTERM, uploader_terminate_signal);	/* the program's own handler stays */
+		watch_sigterm();
 	return OK;
-}
-
-/* Nothing of the network's outlasts it, also where this very thread does the last upload. */
-static void bound_last_try(void)
-{
-	http_cancel_at(clock_now_ns() + (api_timeout_ns < last_try_ns ? api_timeout_ns : last_try_ns));
 }
 
 void uploading_stop(void)
@@ -159,6 +191,7 @@ void uploading_stop(void)
 	bound_last_try();
 	if (release(true, stop_timeout_ns))
 		log_once("stop", "the last profile could not be written in time");
+	signal_calls_stop();
 	exit_signal_uninstall();	/* last: a SIGTERM until here still gets its profile */
 }
 

@@ -30,6 +30,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "runtime/clocks.h"
 #include "runtime/error.h"
 
 enum { NO_TIMER = -1 };
@@ -37,6 +38,7 @@ enum { NO_TIMER = -1 };
 int exit_signal_bound_ms = 5000;
 
 static _Atomic int installed;		/* the signal, or 0 */
+static _Atomic int wished;		/* installed, or to be once the program's handler is gone */
 static bool (*wake_uploader)(int signo);
 static _Atomic pid_t pending_in;	/* the process that has got the signal and not ended yet */
 static _Atomic int timer = NO_TIMER;	/* the kernel's id, of process pending_in */
@@ -112,28 +114,86 @@ static bool is_default(const struct sigaction *action)
 	return !(action->sa_flags & SA_SIGINFO) && action->sa_handler == SIG_DFL;
 }
 
-int exit_signal_install(int signo, bool (*wake)(int signo))
+static int put_handler(int signo)
 {
 	struct sigaction ours = {.sa_sigaction = handle, .sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK}, found;
 	sigemptyset(&ours.sa_mask);
-	if (installed)
-		return ERR_STATE;
 	if (sigaction(signo, NULL, &found) != 0)
 		return ERR_INVALID;
 	if (!is_default(&found))
 		return ERR_STATE;
-	wake_uploader = wake;
 	if (sigaction(signo, &ours, NULL) != 0)
 		return ERR_INVALID;
 	installed = signo;
 	return OK;
 }
 
+int exit_signal_install(int signo, bool (*wake)(int signo))
+{
+	if (installed)
+		return ERR_STATE;
+	wake_uploader = wake;
+	int error = put_handler(signo);
+	if (error != ERR_INVALID)
+		wished = signo;
+	return error;
+}
+
+static bool is_pending(void)
+{
+	return pending_in == getpid();
+}
+
+/* Not while the signal is pending: the default action is then what shall end the process. */
+void exit_signal_renew(void)
+{
+	int signo = wished;
+	if (signo && !is_pending())
+		(void)put_handler(signo);
+}
+
+static bool is_ours(const struct sigaction *action)
+{
+	return (action->sa_flags & SA_SIGINFO) && action->sa_sigaction == handle;
+}
+
+/* Unblocked here, it is not blocked everywhere. */
+static bool is_blocked(int signo)
+{
+	sigset_t blocked;
+	return pthread_sigmask(SIG_BLOCK, NULL, &blocked) == 0 && sigismember(&blocked, signo) == 1;
+}
+
+/* Will our handler run, in whichever thread, or does it already? */
+static bool is_coming(int signo)
+{
+	struct sigaction found;
+	return signo && signo == installed && !is_blocked(signo) && sigaction(signo, NULL, &found) == 0 && is_ours(&found);
+}
+
+static void wait_while(bool pending, int64_t ms)
+{
+	const struct timespec moment = {.tv_nsec = 200000};
+	int64_t limit_ns = clock_now_ns() + ms * 1000000;
+	while (is_pending() == pending && clock_now_ns() < limit_ns)
+		nanosleep(&moment, NULL);
+}
+
+/* The kernel gives it to the main thread, which may need a moment to get to run. */
+enum { DELIVERY_MS = 100 };
+
+void exit_signal_sent(int signo)
+{
+	if (is_coming(signo))
+		wait_while(false, DELIVERY_MS);
+	wait_while(true, exit_signal_bound_ms + 1000);
+}
+
 void exit_signal_uninstall(void)
 {
 	struct sigaction found, by_default = {.sa_handler = SIG_DFL};
 	int signo = atomic_exchange(&installed, 0);
-	if (signo && sigaction(signo, NULL, &found) == 0 && (found.sa_flags & SA_SIGINFO) &&
-	    found.sa_sigaction == handle)
+	wished = 0;
+	if (signo && sigaction(signo, NULL, &found) == 0 && is_ours(&found))
 		sigaction(signo, &by_default, NULL);
 }

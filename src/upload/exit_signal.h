@@ -17,6 +17,18 @@
  */
 int exit_signal_install(int signo, bool (*wake)(int signo));
 
+/*
+ * The program may have put the default action back: then ours goes there again, also where
+ * install() found a handler of the program's.  Between install and uninstall; any thread.
+ */
+void exit_signal_renew(void);
+
+/*
+ * The calling thread has just sent signo (0: it knows of none) to its own process: returns
+ * where that does not end the process.
+ */
+void exit_signal_sent(int signo);
+
 /* Back to the default action, unless the program has put its own handler there since. */
 void exit_signal_uninstall(void);
 

@@ -59,15 +59,16 @@ class Comparison(unittest.TestCase):
 
     def faults(self, **changed: object) -> "list[str]":
         truth = {"acquires": 1000, "reentries": 500, "wait_ns": 10**9, "threads": ["Worker-1"], **changed}
-        seen = account.Seen(account.Counter({"lock-acquire": 1000, "lock-contended": 500, "lock-acquire-wait": 10**9}),
-                            500, {"threading.RLock"}, {"Worker-1"})
+        values = account.Counter({"lock-acquire": 1000, "lock-contended": 500, "lock-acquire-wait": 10**9})
+        seen = account.Seen(values, 500, 98 * 10**7, 500, {"threading.RLock"}, {"Worker-1"})
         return list(account.faults(self.claim, truth, seen))
 
     def test_what_agrees_has_no_fault(self) -> None:
         self.assertEqual(self.faults(), [])
 
     def test_each_difference_is_a_fault(self) -> None:
-        for changed in ({"acquires": 3000}, {"reentries": 1500}, {"wait_ns": 4 * 10**9}, {"threads": ["Reader-1"]}):
+        for changed in ({"acquires": 3000}, {"reentries": 1500}, {"wait_ns": 11 * 10**8}, {"wait_ns": 97 * 10**7},
+                        {"threads": ["Reader-1"]}):
             self.assertEqual(len(self.faults(**changed)), 1, changed)
 
     def test_a_lock_that_is_missing_is_a_fault(self) -> None:

@@ -107,6 +107,13 @@ print(signal.signal(signal.SIGTERM, signal.SIG_DFL))
         ran = run_child(USE + "os._exit(5)")
         self.assert_clean(ran, 5)
 
+    def test_by_exit_of_c_without_an_end_of_pythons(self) -> None:
+        for library in ("CDLL", "PyDLL"):
+            with self.subTest(library=library):
+                ran = run_child(USE + f"import ctypes\nctypes.{library}(None).exit(6)")
+                self.complete(ran, 6)
+                self.assertEqual(ran.err, "")
+
     def test_with_daemon_threads_that_go_on_using_locks(self) -> None:
         ran = run_child("""
             import threading, time

@@ -1,11 +1,13 @@
 """Locks stay what they were: types, results, exceptions, method tables, in every odd place that uses them."""
 
+import ast
 import copy
 import ctypes
 import os
 import pickle
 import platform
 import sys
+import textwrap
 import threading
 import traceback
 import unittest
@@ -157,9 +159,28 @@ class NearStubs(Case):
                 self.assertLess(abs(during - original), 1 << 31)
         self.assertIsNone(seen.status["collector"]["far_hooks"])
 
+    maxDiff = None
+
+    def uses_locks_after(self, preparation: str) -> str | None:
+        """Why no stubs are in use after it, or None if they are; all that is used is seen either way."""
+        ran = run_child(preparation + textwrap.dedent("""
+            sneck.start(capture_pct=100, output=output)
+            lock, owned = threading.Lock(), threading.RLock()
+            for _ in range(10):
+                with lock, owned:
+                    pass
+            print(repr(sneck.status()["collector"]["far_hooks"]))
+            sneck.stop()
+            print({row["name"].split(":")[-1]: row["acquires"] for row in sneck.lock_stats()})
+        """), start=None)
+        self.assert_clean(ran)
+        reason, counts = map(ast.literal_eval, ran.out.splitlines())
+        self.assertEqual(counts, {"lock": 10, "owned": 10})
+        return reason
+
     def test_without_stubs_the_hooks_see_the_same(self) -> None:
         """Our file is gone once it is loaded: no page of it can be mapped again."""
-        ran = run_child("""
+        self.assertEqual(self.uses_locks_after(textwrap.dedent("""
             import importlib.util, os, shutil, sys, threading
             folder = os.path.dirname(output)
             package = os.path.dirname(importlib.util.find_spec("sneck").origin)
@@ -167,19 +188,38 @@ class NearStubs(Case):
             sys.path.insert(0, folder)
             import sneck._sneck
             os.unlink(sneck._sneck.__file__)
-            sneck.start(capture_pct=100, output=output)
-            lock, owned = threading.Lock(), threading.RLock()
-            for _ in range(10):
-                with lock, owned:
-                    pass
-            print(sneck.status()["collector"]["far_hooks"])
-            sneck.stop()
-            print({row["name"].split(":")[-1]: row["acquires"] for row in sneck.lock_stats()})
-        """, start=None)
-        self.assert_clean(ran)
-        reason, counts = ran.out.splitlines()
-        self.assertEqual(reason, "our own file could not be opened again")
-        self.assertEqual(eval(counts), {"lock": 10, "owned": 10})
+        """)), "our own file could not be opened again")
+
+    def test_where_code_made_at_run_time_is_forbidden_stubs_are_in_use(self) -> None:
+        """As under systemd's MemoryDenyWriteExecute=, by the kernel (6.3 on) instead of its filter."""
+        PR_SET_MDWE, EXEC_GAIN = 65, 1
+        if run_child(f"import ctypes, os; os._exit(ctypes.CDLL(None).prctl({PR_SET_MDWE}, {EXEC_GAIN}, 0, 0, 0) != 0)",
+                     start=None).status:
+            self.skipTest("this kernel has no PR_SET_MDWE")
+        self.assertIsNone(self.uses_locks_after(textwrap.dedent(f"""
+            import ctypes, mmap, sneck, threading
+            assert ctypes.CDLL(None).prctl({PR_SET_MDWE}, {EXEC_GAIN}, 0, 0, 0) == 0
+            try:
+                mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
+                print("not refused")
+            except OSError:
+                pass
+        """)))
+
+    def test_where_no_more_code_may_be_mapped_the_hooks_serve(self) -> None:
+        """A sandbox (seccomp) that refuses every mmap() with PROT_EXEC."""
+        self.assertEqual(self.uses_locks_after(textwrap.dedent("""
+            import ctypes, opcode, struct, sneck._sneck, threading     # no extension could be loaded later
+            LOAD, EQUAL, SET, RETURN = 0x20, 0x15, 0x45, 0x06
+            MMAP, PROT_EXEC, ALLOW, REFUSE = 9, 4, 0x7fff0000, 0x00050001
+            steps = [(LOAD, 0, 0, 0), (EQUAL, 0, 3, MMAP), (LOAD, 0, 0, 16 + 2 * 8), (SET, 0, 1, PROT_EXEC),
+                     (RETURN, 0, 0, REFUSE), (RETURN, 0, 0, ALLOW)]
+            filter = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *step) for step in steps))
+            program = struct.pack("HxxxxxxP", len(steps), ctypes.addressof(filter))
+            prctl = ctypes.CDLL(None).prctl
+            assert prctl(38, 1, 0, 0, 0) == 0   # PR_SET_NO_NEW_PRIVS
+            assert prctl(22, 2, ctypes.c_char_p(program)) == 0  # PR_SET_SECCOMP
+        """)), "a page of our own file could not be mapped again")
 
 
 class Speed(Case):
@@ -492,6 +532,86 @@ class OddPlaces(Case):
             """, start="capture_pct=100, lock_budget_pct=0")
         self.sane(ran)
         self.assertEqual(ran.rows.of("main_lock").acquires, 20_000)
+
+    def interpreters_come_and_go(self, own_gil: bool, sampled: bool) -> int:
+        """Bytes that each of the later ones leaves behind."""
+        ran = run_child(f"""
+            import os, threading
+            try:
+                import _interpreters as interpreters
+            except ImportError:
+                import _xxsubinterpreters as interpreters
+            program = '''if True:
+                import threading
+                class Cache:
+                    def __init__(self):
+                        self.lock, self.me = threading.Lock(), self
+                    def use(self):
+                        with self.lock, threading.RLock():
+                            pass
+                    def __del__(self):  # in a cycle: the interpreter's end collects it
+                        self.use()
+                Cache().use()
+                kept = Cache()
+                '''
+            def resident():
+                with open("/proc/self/statm") as file:
+                    return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+            n = {1000 if os.environ.get("SNECK_LONG") else 120}
+            for i in range(n):
+                if i == n // 3:
+                    before = resident()
+                if sys.version_info >= (3, 13):
+                    sub = interpreters.create("isolated" if {own_gil} else "legacy")
+                else:
+                    sub = interpreters.create(isolated={own_gil})
+                failure = interpreters.run_string(sub, program)
+                assert failure is None, failure
+                interpreters.destroy(sub)
+                if {sampled} and i % 20 == 0:
+                    sneck.flush()
+            grown = (resident() - before) // (n - n // 3)
+            known = sneck.status()["collector"] if {sampled} else dict(functions=0, lock_table_bytes=0)
+            print(known["functions"], known["lock_table_bytes"], grown)
+            """, start="capture_pct=100, lock_budget_pct=0" if sampled else None)
+        self.sane(ran)
+        functions, table_bytes, grown = map(int, ran.out.split())
+        self.assertLess(functions, 60)  # the main interpreter's own
+        self.assertLess(table_bytes, 1 << 20)
+        return grown
+
+    def test_an_ended_interpreter_leaves_nothing_of_ours_behind(self) -> None:
+        for own_gil in (False, True) if sys.version_info >= (3, 12) else (False,):
+            with self.subTest(own_gil=own_gil):
+                # some CPythons leave much behind by themselves, in whole arenas
+                bare = self.interpreters_come_and_go(own_gil, False)
+                grown = self.interpreters_come_and_go(own_gil, True)
+                self.assertLess(grown - bare, (100 << 10) + bare // 10)
+
+    def test_names_of_locks_where_an_ended_interpreter_had_its_code(self) -> None:
+        ran = run_child("""
+            import threading
+            try:
+                import _interpreters as interpreters
+            except ImportError:
+                import _xxsubinterpreters as interpreters
+            program = '''if True:
+                import threading
+                lock_of_%d = threading.Lock()
+                for _ in range(3):
+                    with lock_of_%d:
+                        pass
+                '''
+            for i in range(25):
+                sub = interpreters.create()
+                failure = interpreters.run_string(sub, program % (i, i))
+                assert failure is None, failure
+                interpreters.destroy(sub)
+                exec(compile("lock_here_%d = threading.Lock()\\nwith lock_here_%d: pass" % (i, i), "made.py", "exec"))
+            """, start="capture_pct=100, lock_budget_pct=0")
+        self.sane(ran)
+        self.assertEqual([ran.rows.of(f"lock_of_{i}").acquires for i in range(25)], [3] * 25)
+        self.assertEqual([ran.rows.of(f"lock_here_{i}").acquires for i in range(25)], [1] * 25)
 
     def test_locks_of_dead_threads_and_dead_interpreters_leave_nothing_behind(self) -> None:
         self.sane(run_child("""

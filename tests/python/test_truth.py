@@ -9,7 +9,9 @@ where a test is about it.
 """
 
 import math
+import random
 import signal
+import sys
 import threading
 import time
 import unittest
@@ -128,6 +130,101 @@ class Waits(Case):
 
         for pct in (1, 0):
             self.attempts(lambda: at(pct))
+
+
+class Crowds(Case):
+    """Many threads at one lock: the exact counts against a clock around each acquire.
+
+    The GIL changes hands only where the program gives it up (no forced switches), so the clock
+    has the wait for the lock and what lies around it: some tenths of a microsecond, and
+    where it has to wait, the profiler's look around before.
+    """
+
+    look_around_ns = 15_000
+
+    def crowd(self, lock, threads: int, rounds: int, hold) -> list[int]:
+        """What every acquire took."""
+        together = threading.Barrier(threads)
+        took: list[int] = []
+
+        def work(seed: int) -> None:
+            mine: list[int] = []
+            draw = random.Random(seed).random
+            clock, acquire, release = time.perf_counter_ns, lock.acquire, lock.release
+            together.wait()
+            for _ in range(rounds):
+                t0 = clock()
+                acquire()
+                mine.append(clock() - t0)
+                hold(draw())
+                release()
+            took.extend(mine)
+
+        run_threads(*[threading.Thread(target=work, args=(i,), name=f"one of the crowd {i}") for i in range(threads)])
+        return took
+
+    def exact(self, kind, threads: int, rounds: int, hold, pct: float) -> None:
+        with profiled(pct) as seen:
+            crowded = kind()
+            took = self.crowd(crowded, threads, rounds, hold)
+            stats = [entry for entry in sneck.lock_stats() if str(entry["name"]).endswith(":crowded")]
+        self.assertEqual(len(stats), 1, stats)
+        contended, wait_ns = stats[0]["contended"], stats[0]["wait_ns"]
+        # whoever waits sleeps, and nobody does that in 2 us; whoever does not is rarely held up for 100
+        rare = 3 + len(took) // 200
+        self.assertGreaterEqual(contended, sum(ns > 100_000 for ns in took) - rare, "contended")
+        self.assertLessEqual(contended, sum(ns > 2_000 for ns in took) + rare, "contended")
+        self.assertGreater(contended, threads, "there was no crowd")
+        waited = sum(sorted(took)[-contended:])
+        self.assertLessEqual(wait_ns, waited * 1.001 + 1000, "more than the clock has")
+        self.assertGreaterEqual(wait_ns, waited * 0.98 - contended * self.look_around_ns, "waits are missing")
+        self.assert_close(seen.rows.of("crowded").wait_ns, sum(took), 0.03 + contended * self.look_around_ns / waited,
+                          "estimated wait")
+        if pct == 100:
+            self.assertEqual((seen.rows.of("crowded").acquires, seen.rows.of("crowded").contended), (len(took), contended))
+
+    def crowds(self, threads: int, rounds: int, hold) -> None:
+        interval = sys.getswitchinterval()
+        sys.setswitchinterval(10)
+        try:
+            for kind in (threading.Lock, threading.RLock):
+                for pct in (1, 100):
+                    with self.subTest(kind=kind.__name__, pct=pct):
+                        self.attempts(lambda: self.exact(kind, threads, rounds, hold, pct))
+        finally:
+            sys.setswitchinterval(interval)
+
+    def test_holds_of_milliseconds(self) -> None:
+        self.crowds(15, 12, lambda _: time.sleep(0.003))
+
+    def test_holds_of_microseconds(self) -> None:
+        self.crowds(8, 200, lambda _: time.sleep(0.00002))
+
+    def test_a_lock_that_its_holder_takes_again_before_the_next_one_woke(self) -> None:
+        """Handed on, it is free for some microseconds, and whoever takes it then need not have the GIL."""
+        self.crowds(12, 400, lambda drawn: time.sleep(0.00002) if drawn < 0.2 else None)
+
+    def test_attempts_with_a_timeout(self) -> None:
+        """They count, and wait, whether they get it or not."""
+        class Timed:
+            def __init__(self, lock) -> None:
+                self.lock, self.release = lock, lock.release
+
+            def acquire(self) -> None:
+                while not self.lock.acquire(timeout=0.0005):
+                    pass
+
+        def attempt() -> None:
+            with profiled() as seen:
+                crowded = threading.Lock()
+                took = self.crowd(Timed(crowded), 8, 50, lambda _: time.sleep(0.001))
+                stats = [entry for entry in sneck.lock_stats() if str(entry["name"]).endswith(":crowded")]
+            self.assertEqual(seen.rows.of("crowded").acquires, len(took))
+            self.assertEqual(seen.rows.of("crowded").contended, stats[0]["contended"])
+            self.assertGreater(seen.rows.of(outcome="timeout").failed, 0)
+            self.assert_close(stats[0]["wait_ns"], sum(took), 0.05, "timed waits")
+
+        self.attempts(attempt)
 
 
 class Holds(Case):

@@ -37,12 +37,16 @@ cache = Cache()
 keepers: dict[int, threading.Thread] = {}
 
 
+def append(path: str, line: str) -> None:
+    place = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+    os.write(place, line.encode())
+    os.close(place)
+
+
 def note(lock: str, n: int) -> None:
     """Add to the truth of this process."""
     line = json.dumps([lock, threading.current_thread().name, n]) + "\n"
-    place = os.open(os.path.join(os.environ["TRUTH"], str(os.getpid())), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
-    os.write(place, line.encode())
-    os.close(place)
+    append(os.path.join(os.environ["TRUTH"], str(os.getpid())), line)
 
 
 def use(lock: Any, name: str, n: int) -> None:
@@ -59,6 +63,7 @@ def work() -> None:
 
 
 def slow() -> None:
+    append(os.environ["TRUTH"] + ".begun", f"{os.getpid()}\n")  # it is being served now
     with slow_lock:
         time.sleep(1)
     note("slow_lock", 1)

@@ -20,8 +20,9 @@ from typing import Any, Callable, Iterator
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SOURCE = os.path.dirname(os.path.dirname(HERE))
-sys.path.insert(0, os.path.join(SOURCE, "tests", "python"))
+sys.path[:0] = [os.path.join(SOURCE, "tests", "python"), os.path.join(SOURCE, "tests", "upload")]
 
+from intake import Intake  # noqa: E402
 from support import Rows, read_rows  # noqa: E402
 
 STAGE = os.environ.get("SNECK_STAGE", os.path.join(SOURCE, "build", "stage"))
@@ -59,31 +60,39 @@ def wait_for(condition: Callable[[], Any], what: str) -> Any:
 
 
 class Server:
-    """A server with the application, in a folder of its own."""
+    """A server with the application, in a folder of its own; its profiles become files, or go to an intake."""
 
-    def __init__(self, command: str, **env: str) -> None:
+    def __init__(self, command: str, intake: "Intake | None" = None, **env: str) -> None:
+        self.intake = intake
         self.folder = tempfile.mkdtemp(prefix="sneck-servers-")
         self.profiles = os.path.join(self.folder, "profiles")
         self.truth = os.path.join(self.folder, "truth")
         os.mkdir(self.truth)
-        for name in ("app.py",):
+        for name in ("app.py", "tasks.py"):
             shutil.copy(os.path.join(HERE, name), self.folder)
         self.port = free_port()
         self.command = shlex.split(command.replace("8000", str(self.port)))
+        self.make_sneck()
         self.env = {name: value for name, value in os.environ.items()
                     if not name.startswith(("PYTHON", "SNECK_", "DD_", "GUNICORN", "UWSGI")) and name != "VIRTUAL_ENV"}
-        self.env.update(PATH=f"{BIN}:{self.env['PATH']}", PYTHONPATH=STAGE, PYTHONDONTWRITEBYTECODE="1", TRUTH=self.truth,
-                        SNECK_OUTPUT=self.profiles + "/", SNECK_CAPTURE_PCT="100", **env)
+        whereto = {"DD_TRACE_AGENT_URL": intake.url} if intake else {"SNECK_OUTPUT": self.profiles + "/"}
+        self.env.update(PATH=f"{self.folder}/bin:{BIN}:{self.env['PATH']}", PYTHONPATH=STAGE, PYTHONDONTWRITEBYTECODE="1",
+                        TRUTH=self.truth, SNECK_CAPTURE_PCT="100", **{**whereto, **env})
+
+    def make_sneck(self) -> None:
+        """The command as a user has it, of the package under test."""
+        self.write("bin/sneck", f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m sneck "$@"\n')
+        os.chmod(os.path.join(self.folder, "bin/sneck"), 0o755)
 
     def write(self, name: str, text: str) -> None:
-        with open(os.path.join(self.folder, name), "w", encoding="utf-8") as file:
+        path = os.path.join(self.folder, name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "w", encoding="utf-8") as file:
             file.write(text)
 
     # ---- its life
 
     def start(self) -> "Server":
-        if self.command[:2] == ["sneck", "run"]:  # installed it is a command; here it is the one under test
-            self.command[:1] = [sys.executable, "-m", "sneck"]
         with open(os.path.join(self.folder, "log"), "wb") as log:
             self.process = subprocess.Popen(self.command, cwd=self.folder, env=self.env, stdin=subprocess.DEVNULL,
                                             stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
@@ -107,6 +116,23 @@ class Server:
 
     def send(self, number: int) -> None:
         self.process.send_signal(number)
+
+    def send_all(self, number: int) -> None:
+        """To every process of it, as a terminal does: for servers without one that manages the others."""
+        os.killpg(self.process.pid, number)
+        self.process.wait(PATIENCE_S)
+        wait_for(lambda: not self.members(), "the end of all processes")
+
+    def members(self) -> list[int]:
+        """Processes of its session that have not ended."""
+        def is_one(pid: str) -> bool:
+            try:
+                with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+                    state, _, _, session = file.read().rpartition(") ")[2].split()[:4]
+            except OSError:
+                return False
+            return int(session) == self.process.pid and state not in "ZX"
+        return [int(pid) for pid in os.listdir("/proc") if pid.isdecimal() and is_one(pid)]
 
     def end(self, number: int = signal.SIGTERM) -> int:
         """Its status: the server gets the signal, its workers what it gives them."""
@@ -150,6 +176,14 @@ class Server:
         wait_for(lambda: seen.update(self.get_many(8)) or len(seen) >= workers, f"answers of {workers} workers")
         return seen
 
+    def begun(self) -> int:
+        """How many slow requests it has begun to serve."""
+        try:
+            with open(self.truth + ".begun", encoding="utf-8") as file:
+                return len(file.readlines())
+        except FileNotFoundError:
+            return 0
+
     # ---- what it left
 
     def counted(self) -> dict[int, "Tally[tuple[str, str]]"]:
@@ -162,26 +196,49 @@ class Server:
         return out
 
     def arrived(self) -> dict[int, Rows]:
-        """By process, the samples of the application's locks; from files as they are named."""
+        """By process, the samples of the application's locks."""
         out: dict[int, Rows] = {}
+        for pid, rows in self.from_intake() if self.intake else self.from_files():
+            out.setdefault(pid, Rows()).extend(row for row in rows if row.lock in LOCKS)
+        return out
+
+    def from_intake(self) -> Iterator[tuple[int, Rows]]:
+        assert self.intake
+        for upload in self.intake.accepted():
+            yield upload.pid, upload.rows
+
+    def from_files(self) -> Iterator[tuple[int, Rows]]:
+        """As they are named."""
         for name in sorted(os.listdir(self.profiles)) if os.path.isdir(self.profiles) else []:
             match = re.fullmatch(r".+\.(\d+)\.(\d+)\.pprof", name)
             if not match:
                 raise AssertionError(f"a torn or foreign file: {name}")
             one = tempfile.mkdtemp(dir=self.folder)
             os.link(os.path.join(self.profiles, name), os.path.join(one, name))
-            rows = Rows(row for row in read_rows(one) if row.lock in LOCKS)
-            out.setdefault(int(match[1]), Rows()).extend(rows)
-        return out
+            yield int(match[1]), read_rows(one)
 
 
 class ServerCase(unittest.TestCase):
     ALL_LOCKS = LOCKS
 
-    def server(self, command: str, **env: str) -> Server:
-        server = Server(command, **env)
+    def server(self, command: str, kind: "type[Server]" = Server, intake: "Intake | None" = None, **env: str) -> Server:
+        server = kind(command, intake, **env)
         self.addCleanup(server.remove)
         return server
+
+    def intake(self) -> Intake:
+        intake = Intake()
+        self.addCleanup(intake.__exit__)
+        return intake
+
+    def assert_identities(self, server: Server) -> None:
+        """What came says truly which process it comes from, and each process goes by an id of its own."""
+        assert server.intake
+        self.assertEqual((server.intake.violations(), server.intake.failures), ([], []))
+        ids = {(upload.pid, upload.runtime_id) for upload in server.intake.accepted()}
+        pids, runtime_ids = map(set, zip(*ids))
+        self.assertLessEqual(set(server.counted()), pids)
+        self.assertEqual((len(ids), len(runtime_ids)), (len(pids), len(pids)))
 
     def assert_truth(self, server: Server, locks: tuple[str, ...] = LOCKS, by_thread: bool = True,
                      without: "set[int]" = frozenset()) -> None:  # type: ignore[assignment]
@@ -217,7 +274,7 @@ class ServerCase(unittest.TestCase):
 
     def assert_merges(self, server: Server) -> None:
         """sneck report shows all the processes' files as one table, with their sums."""
-        run = subprocess.run([sys.executable, "-m", "sneck", "report", server.profiles], env=server.env, text=True,
+        run = subprocess.run([sys.executable, "-m", "sneck", "report", "--limit", "0", server.profiles], env=server.env, text=True,
                              capture_output=True, timeout=PATIENCE_S)
         self.assertEqual((run.returncode, run.stderr), (0, ""))
         for lock in {lock for tally in server.counted().values() for lock, _ in tally} & set(self.ALL_LOCKS):
@@ -226,8 +283,9 @@ class ServerCase(unittest.TestCase):
     def in_flight(self, server: Server, requests: int, act: Callable[[], Any]) -> None:
         """Requests that are being served while act() happens are answered all the same."""
         with concurrent.futures.ThreadPoolExecutor(requests) as pool:
+            before = server.begun()
             asked = [pool.submit(server.get, "/slow") for _ in range(requests)]
-            time.sleep(0.5)
+            wait_for(lambda: server.begun() == before + requests, "all requests under way")
             act()
             self.assertTrue(all(one.result() for one in asked))
 

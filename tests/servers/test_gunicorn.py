@@ -4,10 +4,11 @@ import os
 import signal
 import unittest
 
-from serving import ServerCase, combinations, needs, wait_for
+from serving import LOCKS, ServerCase, combinations, needs, wait_for
 
 START = "sneck run gunicorn --workers 2 --no-control-socket --bind 127.0.0.1:8000"
 GTHREAD = START + " --worker-class gthread --threads 3"
+GEVENT = START + " --worker-class gevent --graceful-timeout 20"
 UVICORN = START + " --worker-class uvicorn_worker.UvicornWorker"
 
 
@@ -27,14 +28,31 @@ class Gunicorn(ServerCase):
                 with self.subTest(kind=kind, preload=preload):
                     self.each_arrives(kind + preload + " app:app")
 
-    # uvicorn puts the default action back for SIGTERM and raises it again: our handler, which would
-    # have written the last profile, is gone by then.
-    @unittest.expectedFailure
     @needs("uvicorn_worker")
     def test_each_uvicorn_worker_arrives(self) -> None:
         for preload in combinations([""], ["", " --preload"]):
             with self.subTest(preload=preload):
                 self.each_arrives(UVICORN + preload + " app:asgi")
+
+    # gevent's worker puts locks of gevent's own in the place of threading's: those are not CPython's.
+    @needs("gevent")
+    def test_each_gevent_worker_arrives(self) -> None:
+        for preload in combinations([""], ["", " --preload"]):
+            with self.subTest(preload=preload):
+                server = self.server(GEVENT + preload + " app:app").start().ready()
+                server.get_from(2)
+                self.in_flight(server, 1, lambda: server.send(signal.SIGTERM))
+                self.assertEqual(server.end(), 0)
+                self.assert_truth(server, locks=LOCKS if preload else ("native_lock",), by_thread=False)
+                self.assert_quiet(server)
+
+    def test_an_intake_gets_each_process_under_its_own_name(self) -> None:
+        for preload in combinations([" --preload"], ["", " --preload"]):
+            server = self.server(GTHREAD + preload + " app:app", intake=self.intake()).start().ready()
+            server.get_from(2)
+            self.assertEqual(server.end(), 0)
+            self.assert_truth(server)
+            self.assert_identities(server)
 
     def test_import_in_the_configuration_is_enough(self) -> None:
         server = self.server(START.replace("sneck run ", "") + " --config conf.py app:app")

@@ -96,6 +96,67 @@ START_TEST(exit_signal_uninstall_leaves_the_programs_handler)
 }
 END_TEST
 
+START_TEST(exit_signal_renews_where_the_default_action_is_back)
+{
+	ck_assert_int_eq(install_anew(take_it), OK);
+	signal(SIGTERM, of_the_program);
+	exit_signal_renew();
+	raise(SIGTERM);
+	ck_assert_int_eq(asked, -SIGTERM);
+	signal(SIGTERM, SIG_DFL);
+	exit_signal_renew();
+	raise(SIGTERM);
+	ck_assert_int_eq(asked, SIGTERM);
+	signal(SIGTERM, SIG_DFL);
+	exit_signal_renew();		/* pending: what is there ends the process */
+	ck_assert(is_default(SIGTERM));
+	exit_signal_uninstall();
+	exit_signal_postfork_child();
+	exit_signal_renew();
+	ck_assert(is_default(SIGTERM));
+
+	signal(SIGTERM, of_the_program);
+	ck_assert_int_eq(exit_signal_install(SIGTERM, take_it), ERR_STATE);
+	signal(SIGTERM, SIG_DFL);
+	exit_signal_renew();
+	ck_assert(!is_default(SIGTERM));
+	exit_signal_uninstall();
+	ck_assert(is_default(SIGTERM));
+}
+END_TEST
+
+START_TEST(exit_signal_sent_returns_at_once_where_nothing_is_to_end)
+{
+	int64_t before = clock_now_ns();
+	exit_signal_sent(SIGTERM);
+	ck_assert_int_eq(install_anew(take_it), OK);
+	exit_signal_sent(0);
+	exit_signal_sent(SIGHUP);
+	signal(SIGTERM, of_the_program);
+	exit_signal_sent(SIGTERM);
+	ck_assert_int_lt(clock_now_ns() - before, 90000000);
+	exit_signal_uninstall();
+}
+END_TEST
+
+static void *end_soon(void *unused)
+{
+	(void)unused;
+	usleep(30000);
+	exit_signal_reraise(SIGTERM);
+	return NULL;
+}
+
+static void die_behind_sent(void)
+{
+	pthread_t thread;
+	install_anew(take_it);
+	pthread_create(&thread, NULL, end_soon, NULL);
+	raise(SIGTERM);
+	exit_signal_sent(SIGTERM);
+	_exit(1);
+}
+
 static void die_by_handler(void)
 {
 	install_anew(refuse_it);
@@ -133,7 +194,7 @@ static void die_of_another(void)
 START_TEST(exit_signal_keeps_the_exit_status)
 {
 	int64_t before = clock_now_ns();
-	void (*const deaths[])(void) = {die_by_handler, die_by_reraise, die_by_timer, die_of_another};
+	void (*const deaths[])(void) = {die_behind_sent, die_by_handler, die_by_reraise, die_by_timer, die_of_another};
 	for (size_t i = 0; i < sizeof(deaths) / sizeof(*deaths); i++) {
 		int status = end_of(deaths[i]);
 		ck_assert_msg(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM, "death %zu: %#x", i, (unsigned)status);
@@ -204,6 +265,7 @@ START_TEST(exit_signal_lets_process_one_live_as_the_kernel_does)
 END_TEST
 
 UNIT_TESTS("exit_signal", exit_signal_installs_over_the_default_alone,
+	   exit_signal_renews_where_the_default_action_is_back, exit_signal_sent_returns_at_once_where_nothing_is_to_end,
 	   exit_signal_uninstall_leaves_the_programs_handler, exit_signal_keeps_the_exit_status,
 	   exit_signal_handler_keeps_errno_and_lets_the_program_go_on,
 	   exit_signal_a_child_asks_for_itself, exit_signal_lets_process_one_live_as_the_kernel_does)

@@ -160,6 +160,32 @@ START_TEST(a_busy_thread_stays_in_its_budget_and_unbiased)
 }
 END_TEST
 
+START_TEST(a_thread_set_aside_in_a_sample_goes_on_sampling)
+{
+	clock_thread_ns = fake_thread_ns;
+	struct thread *thread = start(99.9, 1, 0);
+	be_busy(thread, 1);
+	double before = thread->thinning;
+	used_ns += 1000000;
+	sampling_account(thread, 30000000, used_ns + 30000000);
+	used_ns += 1000000;
+	sampling_account(thread, 1000, used_ns + 60000000);
+	ck_assert_double_le(thread->thinning, 2 * before);
+}
+END_TEST
+
+START_TEST(a_lasting_change_of_a_samples_cost_is_followed)
+{
+	clock_thread_ns = fake_thread_ns;
+	struct thread *thread = start(99.9, 1, 0);
+	be_busy(thread, 1);
+	for (int j = 0; j < 40; j++)
+		sampling_account(thread, 50000, used_ns += 100000);
+	ck_assert_int_ge(thread->usual_cost_ns, 45000);
+	ck_assert_double_ge(thread->thinning, 1024);
+}
+END_TEST
+
 START_TEST(a_thread_that_gets_a_tenth_of_a_processor_keeps_to_its_share_of_that)
 {
 	clock_thread_ns = fake_thread_ns;
@@ -172,4 +198,6 @@ UNIT_TESTS("sampling", counts_are_estimated_within_three_standard_errors, locks_
 	   the_first_operation_of_a_thread_is_sampled_like_any_other,
 	   short_waits_are_kept_by_chance_and_sums_stay_unbiased, long_waits_are_all_kept,
 	   a_busy_thread_stays_in_its_budget_and_unbiased,
+	   a_thread_set_aside_in_a_sample_goes_on_sampling,
+	   a_lasting_change_of_a_samples_cost_is_followed,
 	   a_thread_that_gets_a_tenth_of_a_processor_keeps_to_its_share_of_that)

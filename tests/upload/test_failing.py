@@ -185,7 +185,7 @@ class Certificates(Case):
     def bad(self, kind: str) -> None:
         with Intake(tls="good" if kind == "not trusted" else kind) as intake:
             trust = {} if kind == "not trusted" else {"SNECK_CA_FILE": intake.ca}
-            with Program(agent(intake, DD_API_KEY="f00d" * 8, **trust)) as program:
+            with Program(agent(intake, DD_API_KEY="f00d" * 8, DD_PROFILING_API_TIMEOUT_MS="60000", **trust)) as program:
                 program("use", 50)
                 program("flush")
                 upload = program.upload

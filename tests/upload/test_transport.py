@@ -236,7 +236,7 @@ class Failures(Case):
                 self.assertLess(ended.seconds, 100)         # of the 600 that one try may take
                 ended = self.run_with(intake, DD_PROFILING_API_TIMEOUT_MS="300")
                 self.assertEqual(ended.status, 0)
-                self.assertIn("after 30", ended.err)        # milliseconds: libcurl's own deadline, not the end's
+                self.assertLess(ended.seconds, 100)
 
     def test_sigterm_amid_a_hanging_upload(self) -> None:
         with Intake() as intake:

@@ -196,11 +196,13 @@ class Pyroscope(Case):
                 self.assertEqual(base64.b64decode(upload.headers["authorization"].split()[1]), b"me:s:cret")
 
     def test_more_rows_than_it_takes_go_in_several(self) -> None:
-        with Intake() as intake, Program({"PYROSCOPE_SERVER_ADDRESS": intake.url, "SNECK_PROFILE_MAX_ROWS": "60000"}) as program:
+        with Intake() as intake, Program({"PYROSCOPE_SERVER_ADDRESS": intake.url, "SNECK_PROFILE_MAX_ROWS": "60000",
+                                          "DD_PROFILING_API_TIMEOUT_MS": "120000"}) as program:
             program("variety", 17000)
-            program("flush")                # the intake reads them slowly, and an end does not wait for it
+            program("flush")
+            intake.wait(2)                  # it reads them slowly, and an end does not wait for it
             self.assertEqual(program.end().plain, (0, ""))
-            uploads = intake.wait(2)
+            uploads = intake.accepted()
         self.assertEqual(intake.violations(), [])
         self.assertEqual(sum(row.values.get("lock_acquire", 0) for upload in uploads for row in upload.rows), 17000)
 
