@@ -1,7 +1,7 @@
 """What a fork may not cost: descriptors, threads, the parent's period, and waiting for an agent that hangs."""
 import unittest
 
-from forking import Case, Silence, of_lock, run_program
+from forking import Case, Silence, of_lock, often, run_program
 
 COUNT = """
 def descriptors():
@@ -121,7 +121,7 @@ class HangingAgent(Case):
                 thread.join()
             tell(slow=slow, uploads=sneck.status()["upload"]["uploads"])
             os._exit(0)
-            """, start="capture_pct=100, upload_interval=0.02",
+            """, start=f"capture_pct=100, {often(0.02)}",
             env={"DD_TRACE_AGENT_URL": agent.url, "DD_PROFILING_API_TIMEOUT_MS": "30000"})
         self.assertEqual((told.truth["slow"], told.err), (0, ""))
 

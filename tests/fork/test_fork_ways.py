@@ -1,7 +1,7 @@
 """Each way to fork: the child ends as it should, and reports its own operations and no others."""
 import unittest
 
-from forking import Case, Told, of_lock, run_program
+from forking import Case, Told, of_lock, often, run_program
 
 
 class WithChildren(Case):
@@ -133,7 +133,7 @@ for before in (None, lambda: None):
                 thread.join()
             sneck.stop()
             tell(children={pid: done.count(pid) for pid in done})
-            """, start="capture_pct=100, upload_interval=0.02")
+            """, start=f"capture_pct=100, {often(0.02)}")
         self.assertEqual(sum(told.truth["children"].values()), 250)
         for pid, calls in told.truth["children"].items():
             self.assert_own(told, int(pid), child=3 * calls)
@@ -170,7 +170,7 @@ if child == 0:
     flushed_exit()
 expect(child, 0)
 children = [child]
-""", start="capture_pct=100, upload_interval=0.005")
+""", start=f"capture_pct=100, {often(0.005)}")
         self.assert_own(told, told.truth["children"][0])
 
     def test_from_a_thread(self) -> None:
@@ -366,7 +366,7 @@ for way in range(4):
         sys.exit(0)
     expect(child, 0)
     children.append(child)
-""", start="capture_pct=100, upload_interval=0.01")
+""", start=f"capture_pct=100, {often(0.01)}")
         for child in told.truth["children"]:
             self.assertEqual(told.files.get(child, 0), 0)
 
