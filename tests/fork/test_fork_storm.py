@@ -10,7 +10,7 @@ import unittest
 
 from forking import LONG, SANITIZED, Case, Silence, Told, of_lock, often, run_program
 
-FORKS = int(os.environ.get("SNECK_FORKS", 10000 if LONG else 50 if SANITIZED else 200))
+FORKS = int(os.environ.get("SNECK_FORKS", 10000 if LONG else 50 if SANITIZED else 120))
 LIMIT_S = 3000 if FORKS > 1000 else 250
 
 # Registered before ours, so that our locks are held for longer in a fork, and a child
@@ -89,23 +89,25 @@ STORM = """
         thread.start()
     before, tasks = own_descriptors(), len(os.listdir("/proc/self/task"))
     children, forks, rounds, slowest = {}, 0, 0, 0
-    while forks < FORKS:
-        born = {}
-        for way in often + [way for way, period in seldom.items() if rounds % period == 0]:
-            began = time.monotonic()
-            child = os.fork()
-            if child == 0:
-                way(5)
-            slowest = max(slowest, time.monotonic() - began)
-            forks += 1 + (5 if way is nests else 0)
-            born[child] = ways[way]
-            if way in (lives_on, raises):
-                children[child] = way.__name__
-        for child, status in born.items():
-            expect(child, status << 8)
-        rounds += 1
-    after = own_descriptors()
-    stop.set()
+    try:
+        while forks < FORKS:
+            born = {}
+            for way in often + [way for way, period in seldom.items() if rounds % period == 0]:
+                began = time.monotonic()
+                child = os.fork()
+                if child == 0:
+                    way(5)
+                slowest = max(slowest, time.monotonic() - began)
+                forks += 1 + (5 if way is nests else 0)
+                born[child] = ways[way]
+                if way in (lives_on, raises):
+                    children[child] = way.__name__
+            for child, status in born.items():
+                expect(child, status << 8)
+            rounds += 1
+        after = own_descriptors()
+    finally:
+        stop.set()  # or a failure would wait for the threads for ever
     for thread in threads:
         thread.join()
     upload = sneck.status()["upload"]

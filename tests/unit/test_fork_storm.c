@@ -29,14 +29,16 @@ static const bool has_threads_after_fork = false;	/* the sanitizer knows none in
 static const bool has_threads_after_fork = true;
 #endif
 
-/* Before gcc 14 the address sanitizer's allocator may be left locked in a child. */
+/* Before gcc 14 the address sanitizer's allocator may be left locked in a child; and its forks are slow. */
 #ifdef __SANITIZE_ADDRESS__
 static const bool can_allocate_after_fork = false;
+enum { FORKS = 20 };
 #else
 static const bool can_allocate_after_fork = true;
+enum { FORKS = 300 };
 #endif
 
-enum { SAMPLERS = 4, FORKS = 300, OF_A_CHILD = 7 };
+enum { SAMPLERS = 4, OF_A_CHILD = 7 };
 
 static const struct fork_module modules[] = {
 	{"uploader", uploader_prefork, uploader_postfork_parent, uploader_postfork_child},
