@@ -13,10 +13,8 @@ its fork fail for a thread of ours.
 import os
 import sys
 import warnings
+from importlib import import_module
 from typing import Any
-
-OURS = b"sneck-upload"  # our thread's name; those that a library starts for it inherit it
-ENOUGH = 2  # threads that are not ours: the program has some of its own
 
 
 class OnlyOurs:
@@ -38,33 +36,18 @@ _filter = ("ignore", OnlyOurs(), DeprecationWarning, None, 0)
 
 
 def _is_alone() -> bool:
-    """In the parent, just after a fork: each page it writes to is copied, so it does little."""
-    threading = sys.modules.get("threading")
-    if threading is not None and threading.active_count() >= ENOUGH:
-        return False
+    """In the parent, just after a fork: each page it writes to is copied, so it does little.
+
+    Python counts as we do.  A look into /proc/self/task would name each thread in the kernel's
+    cache, and with that Linux 6.18 takes up to a second to reap the process.
+    """
     try:
-        tasks = os.listdir("/proc/self/task")
-    except OSError:
+        with open("/proc/self/stat", "rb") as file:
+            threads = int(file.read().rpartition(b")")[2].split()[17])
+    except (OSError, IndexError, ValueError):
         return False  # a sandbox: who cannot know leaves the warning alone
-    own, here = str(os.getpid()), 0
-    for task in tasks:
-        here += task == own or _name_of(task) not in (OURS, b"")
-        if here == ENOUGH:
-            return False
-    return True
-
-
-def _name_of(task: str) -> bytes:
-    try:
-        file = os.open(f"/proc/self/task/{task}/comm", os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return b""  # it has just ended
-    try:
-        return os.read(file, 32).rstrip()
-    except OSError:
-        return b""
-    finally:
-        os.close(file)
+    own = import_module("sneck._sneck")._own_threads()
+    return own > 0 and threads == own + 1
 
 
 def _filters() -> list[Any]:

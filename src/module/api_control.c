@@ -14,6 +14,7 @@
 #include "module/control.h"
 #include "module/convert.h"
 #include "runtime/error.h"
+#include "upload/uploader.h"
 
 /* atexit.<verb>(module._stop_at_exit) */
 static int call_atexit(PyObject *module, const char *verb)
@@ -81,6 +82,12 @@ PyObject *api_stop_at_exit(PyObject *module, PyObject *unused)
 	(void)module, (void)unused;
 	control_stop();
 	Py_RETURN_NONE;
+}
+
+PyObject *api_own_threads(PyObject *module, PyObject *unused)
+{
+	(void)module, (void)unused;
+	return PyLong_FromLong(uploader_threads());
 }
 
 /* Seconds to nanoseconds; a year stands for all that is longer, infinity too. */

@@ -285,9 +285,14 @@ static void serve(void)
 	}
 }
 
+/*
+ * It names itself: another thread would have to open /proc/self/task/TID/comm, and with that
+ * entry in the kernel's cache Linux 6.18 takes up to a second to reap the process.
+ */
 static void *thread_main(void *unused)
 {
 	(void)unused;
+	pthread_setname_np(pthread_self(), "sneck-upload");
 	mutex_lock(&lock);
 	serve();
 	/* in this order: uploader_terminate_signal() asks in the opposite one */
@@ -344,10 +349,8 @@ static int start_thread(void)
 	alive_in = failed ? 0 : getpid();
 	rng_seed(&outbox.rng, (uint64_t)clock_now_ns() ^ (uint64_t)getpid() << 32);
 	state = failed ? UPLOADER_NO_THREAD : UPLOADER_RUNNING;
-	if (!failed) {
-		pthread_setname_np(thread, "sneck-upload");
+	if (!failed)
 		return OK;
-	}
 	errno = failed;
 	snprintf(counters.last_error, sizeof(counters.last_error), "cannot start the upload thread: %m");
 	return ERR_LIMIT;
@@ -594,4 +597,9 @@ bool uploader_terminate_signal(int signo)
 	wakeup_call(&wakeup);
 	/* the thread may have ended since the first look: then the signal is its last deed, or ours */
 	return alive_in == getpid() || atomic_exchange(&signal_asked, 0) == 0;
+}
+
+int uploader_threads(void)
+{
+	return alive_in == getpid();
 }

@@ -84,4 +84,7 @@ bool uploader_terminate_signal(int signo);
 extern int (*uploader_create_thread)(pthread_t *thread, const pthread_attr_t *attributes,
 				     void *(*main)(void *), void *argument);
 
+/* How many threads of this process are the uploader's. */
+int uploader_threads(void);
+
 #endif

@@ -460,7 +460,7 @@ START_TEST(uploader_child_has_no_thread_until_it_needs_one)
 		if (uploader_terminate_signal(SIGTERM))
 			_exit(2);
 		uploader_restart_if_needed();
-		if (upload_threads() != 1 || status_now().state != UPLOADER_RUNNING)
+		if (!has_upload_threads(1) || status_now().state != UPLOADER_RUNNING)
 			_exit(3);
 		uploader_restart_if_needed();
 		add(5);
