@@ -8,8 +8,8 @@
  *     stub   count down, look at the lock, jump to the original (or to the slow twin)
  *     slot   a page further on: what the stub needs to know
  *
- * There is a page for each of the two ways in which locks keep their state (struct lock_look);
- * one of them is mapped.  A stub leaves the arguments' registers and the stack alone, so it
+ * There is a page for each way in which locks keep their state (struct lock_look): in a word
+ * (3.14 on), behind a semaphore, or an RLock there and a Lock not (late 3.13); one of them is mapped.  A stub leaves the arguments' registers and the stack alone, so it
  * serves every calling convention, and no unwinder ever finds a return address in it.
  */
 #include <config.h>
@@ -69,6 +69,8 @@ _Static_assert(LOCK_METHODS * STUB_BYTES <= NEAR_PAGE && NEAR_PAGE == 4096, "one
 #define SEMAPHORE \
 	"mov (%rdi,%r10), %r11\n" \
 	"cmpq $1, (%r11)\n"
+#define MIXED_LOCK WORD
+#define MIXED_RLOCK SEMAPHORE
 #define ACQUIRE_LOCK(look) BEGIN COUNT_DOWN look \
 	"jne 3f\n" END
 #define ACQUIRE_RLOCK(look) BEGIN COUNT_DOWN look \
@@ -106,9 +108,14 @@ __asm__(".pushsection .text.lock_stubs, \"ax\", @progbits\n"
 #include "collector/lock_methods.def"
 #undef LOCK_METHOD
 	".balign 4096, 0xcc\n"
+#define LOCK_METHOD(identifier, kind, name, role) STUB(TEXT(stub_##identifier##_mixed), role##_##kind(MIXED_##kind))
+#include "collector/lock_methods.def"
+#undef LOCK_METHOD
+	".balign 4096, 0xcc\n"
 	".popsection\n");
 
-extern const char lock_stubs[2][NEAR_PAGE] __attribute__((visibility("hidden")));	/* words, semaphores */
+enum { PAGE_WORDS, PAGE_SEMAPHORES, PAGE_MIXED, PAGES };
+extern const char lock_stubs[PAGES][NEAR_PAGE] __attribute__((visibility("hidden")));
 
 static char *copy;	/* of the page, near the interpreter; its slots behind it */
 
@@ -136,9 +143,10 @@ void lock_stubs_map(void)
 {
 	const struct lock_look *lock = &lock_looks[LOCK_KIND_LOCK], *rlock = &lock_looks[LOCK_KIND_RLOCK];
 	reason = "where a lock keeps its state did not prove";
-	if (!lock->mask || !rlock->mask || lock->is_semaphore != rlock->is_semaphore)
+	if (!lock->mask || !rlock->mask || (lock->is_semaphore && !rlock->is_semaphore))
 		return;
-	copy = near_map(lock_stubs[lock->is_semaphore], lock_methods[METHOD_lock_acquire].place.original, &reason);
+	int page = lock->is_semaphore ? PAGE_SEMAPHORES : rlock->is_semaphore ? PAGE_MIXED : PAGE_WORDS;
+	copy = near_map(lock_stubs[page], lock_methods[METHOD_lock_acquire].place.original, &reason);
 	for (size_t i = 0; copy && i < LOCK_METHODS; i++)
 		if (lock_methods[i].place.at) {
 			fill(&lock_methods[i], slot_of(i));
