@@ -340,11 +340,18 @@ class OddPlaces(Case):
                     with threading.Lock(), own:
                         pass
                     lock.acquire(timeout=0.001) and lock.release()
+            def start(**options):
+                while True:
+                    try:
+                        return sneck.start(output=output, lock_budget_pct=0, **options)
+                    except RuntimeError as error:  # where the machine stood still for longer than a stop waits
+                        assert "has not ended yet" in str(error), error
+                        time.sleep(0.05)
             threads = [threading.Thread(target=use, daemon=True) for _ in range(8)]
             for t in threads: t.start()
             peak = None
             for i in range({rounds}):
-                sneck.start(capture_pct=(100, 1, 10)[i % 3], output=output, lock_budget_pct=0)
+                start(capture_pct=(100, 1, 10)[i % 3])
                 if i % 10 == 0:
                     time.sleep(0.001)
                 sneck.stop()
@@ -357,7 +364,7 @@ class OddPlaces(Case):
             assert not lock.locked()
             print("grown", grown)
             """, start=None, timeout_s=250)
-        self.sane(ran)
+        self.sane(ran._replace(err=ran.err.replace("sneck: the last profile could not be written in time\n", "")))
         # CPython's JIT itself loses some 25 KiB each time its compiled code is thrown away (3.14.10, 3.15.2).
         limit = 600_000 if SANITIZED else 40_000 if jit_is_enabled() else 4_096
         self.assertLess(int(ran.out.split()[-1]), limit, "KiB grown over the second half")
