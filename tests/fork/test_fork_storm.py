@@ -135,7 +135,7 @@ class Storm(Case):
 
     def assert_nothing_leaked(self, told: Told) -> None:
         (files_before, _), (files_after, all_after) = told.truth["descriptors"]
-        self.assertLessEqual(files_after, files_before + 1, "one may be that of a file just written")
+        self.assertLessEqual(files_after, files_before + 4, "an upload under way has a few; a leak has one a fork")
         self.assertLess(all_after, files_before + 10)
         self.assertEqual(*told.truth["tasks"])
 
