@@ -10,7 +10,7 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from support import Case, profiled, run_child  # noqa: E402
+from support import SANITIZED, Case, profiled, run_child  # noqa: E402
 
 import sneck  # noqa: E402
 
@@ -214,6 +214,7 @@ class WithProbe(Case):
         self.assert_clean(ran)
         self.assertEqual(count(named(ran.rows, "pushed")), 1)
 
+    @unittest.skipIf(SANITIZED, "its allocator stays locked in a child forked while threads allocate (gcc 12)")
     def test_fork_in_a_storm(self):
         with profiled():
             storm = threading.Thread(target=self.probe.storm, args=(4, 20_000))
