@@ -29,7 +29,7 @@ static double operate(struct thread *thread)
 	return sampling_draw(thread, &weight) ? weight : 0;
 }
 
-START_TEST(counts_are_estimated_within_three_standard_errors)
+START_TEST(counts_are_estimated_within_their_standard_errors)
 {
 	const double percents[] = {100, 50, 10, 1, 0.3};
 	for (size_t i = 0; i < sizeof(percents) / sizeof(*percents); i++) {
@@ -38,7 +38,8 @@ START_TEST(counts_are_estimated_within_three_standard_errors)
 		double estimate = 0, p = percents[i] / 100;
 		for (int j = 0; j < n; j++)
 			estimate += operate(thread);
-		ck_assert_double_le(fabs(estimate - n), 3 * sqrt(n * (1 - p) / p) + 1e-6);
+		/* four: three would fail one run of sixty by chance */
+		ck_assert_double_le(fabs(estimate - n), 4 * sqrt(n * (1 - p) / p) + 1e-6);
 	}
 }
 END_TEST
@@ -142,7 +143,7 @@ static void be_busy(struct thread *thread, int wall_per_used)
 		}
 	}
 	ck_assert_double_le(100.0 * (double)cost_ns / (double)used_ns, 3);	/* start-up included */
-	ck_assert_double_eq_tol(estimate / n, 1, 0.02);
+	ck_assert_double_eq_tol(estimate / n, 1, 0.05);	/* its standard error is 0.009, over 40 runs */
 }
 
 START_TEST(a_busy_thread_stays_in_its_budget_and_unbiased)
@@ -193,7 +194,7 @@ START_TEST(a_thread_that_gets_a_tenth_of_a_processor_keeps_to_its_share_of_that)
 }
 END_TEST
 
-UNIT_TESTS("sampling", counts_are_estimated_within_three_standard_errors, locks_used_in_turn_are_sampled_alike,
+UNIT_TESTS("sampling", counts_are_estimated_within_their_standard_errors, locks_used_in_turn_are_sampled_alike,
 	   at_zero_percent_nothing_is_sampled, a_new_start_reaches_a_thread_that_sampled_nothing,
 	   the_first_operation_of_a_thread_is_sampled_like_any_other,
 	   short_waits_are_kept_by_chance_and_sums_stay_unbiased, long_waits_are_all_kept,
