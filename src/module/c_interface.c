@@ -76,7 +76,7 @@ static int push_value(struct sneck_sample *sample, int type, double value)
 
 static int sample_flush(struct sneck_sample *sample)
 {
-	struct thread *thread = pushed_check(ours(sample)) ? NULL : thread_self();
+	struct thread *thread = pushed_check(ours(sample)) ? NULL : thread_self_wait();
 	if (thread)
 		thread_name_from_kernel(thread);
 	return sample ? result_of(pushed_flush(ours(sample), thread)) : SNECK_STOPPED;

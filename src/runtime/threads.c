@@ -139,22 +139,31 @@ static struct thread *thread_new(void)
 	return thread;
 }
 
+/* With threads_lock, which it gives back. */
+static struct thread *enter(void)
+{
+	struct thread *thread = thread_new();
+	if (thread) {
+		list_add(&threads, thread);
+		thread_hot.ident = thread->ident;
+	}
+	mutex_unlock(&threads_lock);
+	return self = thread;
+}
+
 struct thread *thread_self(void)
 {
 	if (self)
 		return self;
-	/* the caller has the GIL and waits for nobody */
-	if (!mutex_trylock(&threads_lock))
-		return NULL;
-	struct thread *thread = thread_new();
-	if (!thread) {
-		mutex_unlock(&threads_lock);
-		return NULL;
-	}
-	list_add(&threads, thread);
-	mutex_unlock(&threads_lock);
-	thread_hot.ident = thread->ident;
-	return self = thread;
+	return mutex_trylock(&threads_lock) ? enter() : NULL;
+}
+
+struct thread *thread_self_wait(void)
+{
+	if (self)
+		return self;
+	mutex_lock(&threads_lock);
+	return enter();
 }
 
 /* A thread that this drain has not yet come by, with its samples in *tables.  NULL: no more. */

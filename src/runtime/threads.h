@@ -51,6 +51,9 @@ int threads_init(void);
  */
 struct thread *thread_self(void);
 
+/* The same for who may wait a moment: NULL without memory alone. */
+struct thread *thread_self_wait(void);
+
 /* Hand the samples of one thread, or of all, to the consumer given by threads_set_consumer(). */
 void thread_drain(struct thread *thread);
 void threads_drain(void);

@@ -160,7 +160,7 @@ class WithProbe(Case):
         pushed = native(seen.rows)
         self.assertEqual(ok + lost, 40_000)
         self.assertEqual(count(pushed), ok)
-        self.assertLess(lost, 4_000)
+        self.assertLess(lost, 400)  # a drain came by three times in one flush
         self.assertEqual(len({row.labels["thread id"] for row in pushed}), 8)
         self.assertEqual({len(row.frames) for row in pushed}, {2})
 
