@@ -542,9 +542,10 @@ static void leave(struct machine *m, bool yields)
 	struct value value = pop(m);
 	if (value.kind == VALUE_LOCK)
 		found(m, yields ? GOES_YIELDED : GOES_RETURNED);
-	else if (value.kind == VALUE_HOLDER)
+	else if (value.kind == VALUE_HOLDER) {
+		m->out->position = value.position;
 		found(m, GOES_HELD);
-	else if (!m->ahead && !yields)
+	} else if (!m->ahead && !yields)
 		m->done = true;
 	push_unknown(m, yields);
 }
@@ -641,12 +642,12 @@ static bool skip_precall(struct machine *m, struct instruction *in)
 }
 
 /* What the result of a call is, when the value came up from inside that call. */
-static enum value_kind result_kind(struct machine *m, const struct instruction *in, enum arrival arrival)
+static enum value_kind result_kind(struct machine *m, const struct instruction *in, enum arrival_way way)
 {
 	struct call call = look_at_call(m, in, opcodes_call_pops(in));
 	if (is_one_of(call.callee.name, collections))
 		return VALUE_HOLDER;
-	if (arrival == ARRIVES_YIELDED && !is_text(call.callee.name, "next"))
+	if (way == ARRIVES_YIELDED && !is_text(call.callee.name, "next"))
 		return VALUE_HOLDER;
 	return VALUE_LOCK;
 }
@@ -682,20 +683,20 @@ static size_t arrive_from_await(struct machine *m, const struct instruction *in,
  * The value comes out of this instruction, which is run as one ahead: it sees no lock yet.
  * The answer is where the next one starts.
  */
-static size_t arrive(struct machine *m, const struct instruction *in, enum arrival arrival)
+static size_t arrive(struct machine *m, const struct instruction *in, struct arrival arrival)
 {
-	enum value_kind kind = arrival == ARRIVES_HELD ? VALUE_HOLDER : VALUE_LOCK;
+	enum value_kind kind = arrival.way == ARRIVES_HELD ? VALUE_HOLDER : VALUE_LOCK;
 	switch ((enum opcode_kind)in->op->kind) {
 	case OP_CALL: case OP_CALL_KW: case OP_CALL_EX:
-		if (arrival != ARRIVES_HELD)
-			kind = result_kind(m, in, arrival);
+		if (arrival.way != ARRIVES_HELD)
+			kind = result_kind(m, in, arrival.way);
 		break;
 	case OP_FOR_ITER: case OP_BINARY: case OP_WITH:
-		if (arrival == ARRIVES_MADE)
+		if (arrival.way == ARRIVES_MADE)
 			return in->end;
 		break;
 	case OP_LOAD_ATTR:
-		if (arrival != ARRIVES_MADE)
+		if (arrival.way != ARRIVES_MADE)
 			arrive_at_attribute(m, in, kind);
 		return in->end;
 	case OP_AWAIT:
@@ -707,11 +708,11 @@ static size_t arrive(struct machine *m, const struct instruction *in, enum arriv
 		return in->end;
 	}
 	step(m, in);
-	*peek(m, 0) = (struct value){.kind = kind, .position = -1};
+	*peek(m, 0) = (struct value){.kind = kind, .position = arrival.way == ARRIVES_HELD ? arrival.position : -1};
 	return in->end;
 }
 
-static void follow(struct machine *m, size_t offset, enum arrival arrival)
+static void follow(struct machine *m, size_t offset, struct arrival arrival)
 {
 	struct instruction in;
 	if (!run_ahead(m, offset, &in) || !skip_precall(m, &in))
@@ -731,7 +732,7 @@ int bytecode_init(void)
 	return opcodes_init();
 }
 
-int bytecode_follow(PyObject *code, uintptr_t instruction, enum arrival arrival, struct destination *destination)
+int bytecode_follow(PyObject *code, uintptr_t instruction, struct arrival arrival, struct destination *destination)
 {
 	memset(destination, 0, sizeof(*destination));
 	struct machine *m = calloc(1, sizeof(*m));

@@ -11,11 +11,16 @@
 #include <stdint.h>
 
 /* How the value comes into a frame, out of the instruction that the frame is at. */
-enum arrival {
+enum arrival_way {
 	ARRIVES_MADE,		/* C code made it there: it is the result of a call, or unknown */
 	ARRIVES_RETURNED,	/* a Python function returned it */
 	ARRIVES_YIELDED,	/* a generator yielded it */
 	ARRIVES_HELD,		/* a Python function returned a container that holds it */
+};
+
+struct arrival {
+	enum arrival_way way;
+	int position;		/* held: as which of a tuple's or list's items, or -1 */
 };
 
 enum destination_kind {
@@ -31,6 +36,7 @@ struct destination {
 	bool in_container;	/* one of several: locks[...] */
 	bool of_self;		/* an attribute of the function's first argument */
 	bool is_attribute;
+	int position;		/* GOES_HELD: as in struct arrival */
 	PyObject *keyword;	/* str, new reference or NULL: passed on under this name, if nothing better is known */
 };
 
@@ -42,7 +48,7 @@ int bytecode_init(void);
  * Runs no Python code and makes no object that the garbage collector tracks; yet not for
  * use inside a sample: it decodes up to a few hundred instructions.  OK, or ERR_NOMEM.
  */
-int bytecode_follow(PyObject *code, uintptr_t instruction, enum arrival arrival, struct destination *destination);
+int bytecode_follow(PyObject *code, uintptr_t instruction, struct arrival arrival, struct destination *destination);
 void bytecode_forget(struct destination *destination);
 
 #endif

@@ -170,7 +170,7 @@ static bool is_dropped_by_init(const struct trail *t)
 }
 
 /* Ask one frame.  True: ask its caller, where the value arrives so. */
-static bool ask(struct trail *t, enum arrival *arrival)
+static bool ask(struct trail *t, struct arrival *arrival)
 {
 	struct destination destination;
 	bool goes_on = false;
@@ -181,12 +181,13 @@ static bool ask(struct trail *t, enum arrival *arrival)
 		put_name(t->name, destination.keyword, false);
 		t->name->is_guess = true;
 	}
+	arrival->position = destination.position;
 	switch (destination.kind) {
 	case GOES_NAMED: put_destination(t, &destination); break;
-	case GOES_RETURNED: *arrival = ARRIVES_RETURNED; goes_on = true; break;
-	case GOES_YIELDED: *arrival = ARRIVES_YIELDED; goes_on = true; break;
-	case GOES_HELD: *arrival = ARRIVES_HELD; goes_on = true; break;
-	case GOES_DROPPED: *arrival = ARRIVES_RETURNED; goes_on = is_dropped_by_init(t); break;
+	case GOES_RETURNED: arrival->way = ARRIVES_RETURNED; goes_on = true; break;
+	case GOES_YIELDED: arrival->way = ARRIVES_YIELDED; goes_on = true; break;
+	case GOES_HELD: arrival->way = ARRIVES_HELD; goes_on = true; break;
+	case GOES_DROPPED: arrival->way = ARRIVES_RETURNED; goes_on = is_dropped_by_init(t); break;
 	case GOES_UNKNOWN: default: break;
 	}
 	bytecode_forget(&destination);
@@ -202,7 +203,7 @@ void lock_name_from_creation(const void *tstate, const struct raw_frame *frames,
 	size_t user = skip_library(frames, depth, 0);
 	t.of_primitive = user > 0 && user < depth;
 	t.at = t.place = user < depth ? user : 0;
-	enum arrival arrival = t.of_primitive ? ARRIVES_RETURNED : ARRIVES_MADE;
+	struct arrival arrival = {.way = t.of_primitive ? ARRIVES_RETURNED : ARRIVES_MADE};
 	size_t first = t.place;
 	for (int callers = 0; bytecode_is_known && callers < CALLERS_MAX && ask(&t, &arrival); callers++)
 		if (!go_to_caller(&t))

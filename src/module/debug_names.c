@@ -208,11 +208,11 @@ PyObject *debug_follow(PyObject *module, PyObject *args)
 	(void)module;
 	PyObject *code;
 	Py_ssize_t byte;
-	int arrival;
+	int way;
 	struct destination destination;
-	if (!PyArg_ParseTuple(args, "Oni", &code, &byte, &arrival))
+	if (!PyArg_ParseTuple(args, "Oni", &code, &byte, &way))
 		return NULL;
-	if (bytecode_follow(code, (uintptr_t)byte, (enum arrival)arrival, &destination) != 0)
+	if (bytecode_follow(code, (uintptr_t)byte, (struct arrival){(enum arrival_way)way, -1}, &destination) != 0)
 		return PyErr_NoMemory();
 	PyObject *end = Py_BuildValue("(iO)", destination.kind, destination.name ? destination.name : Py_None);
 	bytecode_forget(&destination);

@@ -121,6 +121,21 @@ def work():
     return x, y, z, p, q, r, s, k, m
 work()
 """,
+    "unpacking what a helper made": """
+def two(n):
+    first = Lock()  #: first
+    return (Lock(), n)
+def three():
+    return [Lock(), None, Lock()]
+class Pair:
+    def __init__(self):
+        self.reading, self.n = two(1)  #: reading @Pair
+def work():
+    one, _, other = three()  #: one other
+    return one, other
+Pair()
+work()
+""",
     "conditional": """
 def work(given=None, wanted=True):
     one = given or Lock()  #: one
