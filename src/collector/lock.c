@@ -486,10 +486,6 @@ int lock_start(const struct options *options, const char **reason)
 	int error = prove_all(reason);
 	if (error)
 		return error;
-	if (lock_call_try_init()) {
-		*reason = "no memory";
-		return ERR_NOMEM;
-	}
 	watch_own_types();
 	struct sampling sampling = sampling_of(options);
 	lock_table_clear();

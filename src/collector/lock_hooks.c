@@ -112,52 +112,6 @@ PyObject *lock_call_original(const struct lock_call *call)
 	}
 }
 
-bool lock_call_has_arguments(const struct lock_call *call)
-{
-	switch (call->convention) {
-	case CALL_VARARGS_KEYWORDS:
-	case CALL_VARARGS:
-		return PyTuple_Size(call->args) > 0 || (call->keywords && PyDict_Size(call->keywords) > 0);
-	case CALL_FASTCALL_KEYWORDS:
-	case CALL_FASTCALL:
-		return call->n > 0 || call->keywords;
-	default:
-		return call->args;
-	}
-}
-
-static PyObject *no_waiting;	/* (False,) */
-
-int lock_call_try_init(void)
-{
-	static int64_t made_in = -1;
-	int64_t here = PyInterpreterState_GetID(PyInterpreterState_Get());
-	if (made_in == here)
-		return OK;
-	no_waiting = PyTuple_Pack(1, Py_False);
-	PyErr_Clear();
-	made_in = no_waiting ? here : -1;
-	return no_waiting ? OK : ERR_NOMEM;
-}
-
-PyObject *lock_call_try(const struct lock_call *call)
-{
-	bool is_rlock = call->method->kind == LOCK_KIND_RLOCK;
-	const struct lock_method *acquire = &lock_methods[is_rlock ? METHOD_rlock_acquire : METHOD_lock_acquire];
-	PyObject *const no = Py_False;
-	struct lock_call attempt = {
-		.method = acquire, .convention = (enum lock_convention)lock_convention_of(acquire->place.flags),
-		.lock = call->lock, .args = no_waiting, .vector = &no, .n = 1,
-	};
-	PyObject *result = attempt.args && acquire->place.at ? lock_call_original(&attempt) : NULL;
-	if (result == Py_True)
-		return result;
-	if (!result)
-		PyErr_Clear();
-	Py_XDECREF(result);
-	return NULL;
-}
-
 int lock_convention_of(int flags)
 {
 	switch (flags) {

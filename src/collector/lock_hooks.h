@@ -55,17 +55,6 @@ struct lock_call {
 
 PyObject *lock_call_original(const struct lock_call *call);
 
-bool lock_call_has_arguments(const struct lock_call *call);
-
-/*
- * What lock_call_try() passes, which needs nothing new then.  At each start: it belongs to an
- * interpreter, and the one that starts the sampler stops it at its end.
- */
-int lock_call_try_init(void);
-
-/* Take the call's lock if it is free at once: a new reference to True, as acquire gives.  Else NULL. */
-PyObject *lock_call_try(const struct lock_call *call);
-
 /* The convention of a method's flags, or -1: we have no function for it. */
 int lock_convention_of(int flags);
 

@@ -89,3 +89,9 @@ struct lock_class *lock_naming_class(PyObject *lock, enum lock_kind kind, const 
 		stats_count(STAT_locks_unlisted);
 	return c ? as_primitive(c, place) : NULL;
 }
+
+struct lock_class *lock_naming_known(const PyObject *lock)
+{
+	struct lock_class *c = lock_class_of(lock_table_get(lock));
+	return c && c->unnamed ? lock_class_of(c->successor) : c;
+}

@@ -24,4 +24,7 @@ struct lock_place {
  */
 struct lock_class *lock_naming_class(PyObject *lock, enum lock_kind kind, const struct lock_place *place);
 
+/* The same for one whose name is known, used by the user's own code.  Else NULL: ask the above. */
+struct lock_class *lock_naming_known(const PyObject *lock);
+
 #endif

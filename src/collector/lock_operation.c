@@ -72,6 +72,15 @@ void operation_look_around(struct operation *op, struct thread *thread, const st
 	thread_name_refresh(thread);
 }
 
+struct lock_class *operation_class_at_a_glance(const struct lock_call *call)
+{
+	struct raw_frame leaf;
+	if (!py_frames_leaf(PyThreadState_Get(), &leaf) || primitives_knows(leaf.code))
+		return NULL;
+	fork_sampled();
+	return lock_naming_known(call->lock);
+}
+
 bool operation_find_row(struct operation *op, enum lock_event event, struct sample_row *row)
 {
 	const struct label_set *labels = &op->lock_class->labels[event];

@@ -26,6 +26,12 @@ struct operation {
 /* Walk the stack, tell whose operation it is, name the lock.  thread->is_sampling must be set. */
 void operation_look_around(struct operation *op, struct thread *thread, const struct lock_call *call);
 
+/*
+ * The class that operation_look_around() would find, if nothing has to be looked up for it: the
+ * caller is the user's own code, the lock is known by its name.  Else NULL.  No exception may be set.
+ */
+struct lock_class *operation_class_at_a_glance(const struct lock_call *call);
+
 /* The row it will add to.  False: there is none to be had now. */
 bool operation_find_row(struct operation *op, enum lock_event event, struct sample_row *row);
 

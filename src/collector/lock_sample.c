@@ -1,9 +1,11 @@
 /*
  * lock_sample.c - what is done for an operation that is sampled or finds its lock taken.
  *
- *     stack and names   while the lock is not yet held
- *     clock, original, clock
- *     a few stores      into the thread's own cache
+ *     sampled           stack and names   while the lock is not yet held
+ *                       clock, original, clock
+ *                       a few stores      into the thread's own cache
+ *     not drawn, but    clock, original, clock
+ *     it had to wait    exact counts; stack and names of those that are kept
  *
  * While the original runs (it may release the GIL, and run
  * signal handlers) the thread samples again as usual: all we keep stands on its C stack.
@@ -20,6 +22,8 @@
 #include "collector/semaphore.h"
 #include "runtime/clocks.h"
 #include "runtime/stats.h"
+
+#define COLD __attribute__((noinline, cold))
 
 struct lock_sampler lock_sampler;
 
@@ -105,22 +109,27 @@ enum { SLEPT_NS = 3000 };
 struct attempt {
 	bool is_drawn, is_contended, is_reentry;
 	bool is_unsure;			/* the lock is being handed on: whether it was contended will show */
-	double weight;			/* of a drawn one */
+	bool is_counted, is_kept;	/* exactly; in the profile */
+	double weight;			/* of a drawn or kept one */
 	int64_t begin_ns, end_ns;
 	PyObject *result;
 };
 
-/* Does it count, and for how many? */
-static bool is_kept(struct operation *op, struct attempt *a)
+/* Exact counts, and whether it is kept, and for how many it stands. */
+static void count(struct attempt *a, struct thread *thread, struct lock_class *c)
 {
 	int64_t wait_ns = a->end_ns - a->begin_ns;
+	a->is_counted = true;
+	if (!was_attempted(a->result))
+		return;
 	if (!a->is_contended) {
 		stats_count(STAT_uncontended_sampled);
-		return true;
+		a->is_kept = true;
+		return;
 	}
 	stats_count(STAT_contended);
-	lock_class_count_wait(op->lock_class, wait_ns);
-	return sampling_keep_wait(op->thread, wait_ns, &a->weight);
+	lock_class_count_wait(c, wait_ns);
+	a->is_kept = sampling_keep_wait(thread, wait_ns, &a->weight);
 }
 
 static enum lock_event event_of(const struct operation *op, const struct attempt *a)
@@ -163,19 +172,20 @@ static void run_attempt(struct operation *op, struct attempt *a)
 /* Which of a semaphore's or of the user's own operations was it?  a->result may be an exception. */
 static void record(struct operation *op, struct attempt *a, const struct sample_row *row)
 {
-	bool is_kept_now = was_attempted(a->result) && is_kept(op, a);
+	if (!a->is_counted)
+		count(a, op->thread, op->lock_class);
 	switch (op->use.role) {
 	case PRIMITIVE_SEMAPHORE_ACQUIRE:
-		if (is_kept_now && a->result == Py_True)
+		if (a->is_kept && a->result == Py_True)
 			semaphore_begin(op, a->begin_ns, a->weight);
 		break;
 	case PRIMITIVE_SEMAPHORE_WAIT:
-		semaphore_waited(op, a->begin_ns, is_kept_now ? a->weight : 0);
+		semaphore_waited(op, a->begin_ns, a->is_kept ? a->weight : 0);
 		break;
 	case PRIMITIVE_SEMAPHORE_RELEASE:
 		break;
 	default:
-		if (is_kept_now)
+		if (a->is_kept)
 			record_attempt(op, a, row);
 	}
 }
@@ -191,21 +201,17 @@ static PyObject *acquire_sampled(struct thread *thread, const struct lock_call *
 {
 	struct operation op;
 	struct sample_row row;
-	int64_t started_ns = a->is_drawn ? clock_now_ns() : 0;
+	int64_t started_ns = clock_now_ns();
 
 	thread->is_sampling = true;
 	operation_look_around(&op, thread, call);
-	/* a long wait may be looked up when it is over: most short ones are not kept */
-	bool is_found = op.lock_class && (a->is_drawn || !lock_sampler.thins_waits) && !a->is_reentry &&
-			operation_find_row(&op, LOCK_EVENT_PLAIN, &row);
+	bool is_found = op.lock_class && !a->is_reentry && operation_find_row(&op, LOCK_EVENT_PLAIN, &row);
 	run_attempt(&op, a);
 	decide(a);
-	if ((a->is_drawn || a->is_contended) && op.lock_class && is_running())
+	if (op.lock_class && is_running())
 		record(&op, a, is_found ? &row : NULL);
-	if (a->is_drawn) {
-		int64_t now_ns = clock_now_ns();
-		sampling_account(thread, now_ns - started_ns - (a->end_ns - a->begin_ns), now_ns);
-	}
+	int64_t now_ns = clock_now_ns();
+	sampling_account(thread, now_ns - started_ns - (a->end_ns - a->begin_ns), now_ns);
 	thread->is_sampling = false;
 	return a->result;
 }
@@ -223,30 +229,60 @@ static void look_at(const struct lock_call *call, const struct thread *thread, s
 	a->is_contended = !a->is_reentry && !a->is_unsure && lock_is_busy(call->lock, look);
 }
 
-/*
- * A lock's own word changes under the GIL alone, a semaphore does not: while it is handed on,
- * a waiter may take it between our look and the original.  So try it, which most often gets
- * it.  The new reference, or NULL: it is taken for certain now, or was not tried.
- */
-static PyObject *acquire_at_once(const struct lock_call *call)
+/* What is left for the few that are kept, and for those that have to be looked at closely. */
+static COLD void record_wait(struct thread *thread, const struct lock_call *call, struct attempt *a)
 {
-	bool is_drawn = thread_hot.countdown <= 0;
-	if (is_drawn || !is_handed_on(call, &lock_looks[call->method->kind]) || lock_call_has_arguments(call))
-		return NULL;
-	return lock_call_try(call);
+	struct operation op;
+	PyObject *type, *value, *traceback;
+	PyErr_Fetch(&type, &value, &traceback);
+	operation_look_around(&op, thread, call);
+	PyErr_Restore(type, value, traceback);
+	if (op.lock_class)
+		record(&op, a, NULL);
+	if (a->is_kept) {
+		int64_t now_ns = clock_now_ns();
+		sampling_account(thread, now_ns - a->end_ns, now_ns);
+	}
+}
+
+static void waited(struct thread *thread, const struct lock_call *call, struct attempt *a)
+{
+	thread->is_sampling = true;
+	struct lock_class *c = a->result ? operation_class_at_a_glance(call) : NULL;
+	if (c && !c->is_excluded)
+		count(a, thread, c);
+	if (!c || a->is_kept)
+		record_wait(thread, call, a);
+	thread->is_sampling = false;
+}
+
+/*
+ * An acquire that was not drawn, of a lock that is taken or being handed on.  A semaphore may be
+ * taken without the GIL, so of the second only the time tells whether it waited.  Under heavy
+ * contention all acquires come by here, and most waits are not kept: so the stack is looked
+ * at only once there is something to say of it.
+ */
+static PyObject *acquire_timed(struct thread *thread, const struct lock_call *call, struct attempt *a)
+{
+	a->begin_ns = clock_now_ns();
+	a->result = lock_call_original(call);
+	a->end_ns = clock_now_ns();
+	decide(a);
+	if (a->is_contended && is_running())
+		waited(thread, call, a);
+	return a->result;
 }
 
 PyObject *lock_acquire_slow(const struct lock_call *call)
 {
-	PyObject *result = acquire_at_once(call);
-	if (result)
-		return result;
 	struct thread *thread = sampling_thread();
 	if (!thread)
 		return lock_call_original(call);
 	struct attempt a = {.is_drawn = sampling_draw(thread, &a.weight)};
 	look_at(call, thread, &a);
-	return a.is_drawn || a.is_contended || a.is_unsure ? acquire_sampled(thread, call, &a) : lock_call_original(call);
+	if (a.is_drawn)
+		return acquire_sampled(thread, call, &a);
+	return a.is_contended || a.is_unsure ? acquire_timed(thread, call, &a) : lock_call_original(call);
 }
 
 /* ---- release --------------------------------------------------------------------------- */
@@ -280,7 +316,7 @@ static PyObject *release_lock(struct thread *thread, const struct lock_call *cal
 		return result;
 	thread->is_sampling = true;
 	record_release(thread, call, &hold, now_ns);
-	if (hold.weight > 1)
+	if (lock_sampler.thins_waits)
 		sampling_account(thread, clock_now_ns() - now_ns, now_ns);
 	thread->is_sampling = false;
 	return result;
