@@ -14,6 +14,8 @@
 
 #include "collector/lock_sample.h"
 
+#include <pthread.h>
+
 #include "collector/holds.h"
 #include "collector/lock_class.h"
 #include "collector/lock_hooks.h"
@@ -190,6 +192,7 @@ static void record(struct operation *op, struct attempt *a, const struct sample_
 	}
 }
 
+/* Did it wait, after all? */
 static void decide(struct attempt *a)
 {
 	int64_t wait_ns = a->end_ns - a->begin_ns - lock_sampler.clock_cost_ns;
@@ -221,10 +224,10 @@ static bool is_handed_on(const struct lock_call *call, const struct lock_look *l
 	return look->is_semaphore && lock_semaphore_value(call->lock, look->at) > 0 && lock_is_busy(call->lock, look);
 }
 
-static void look_at(const struct lock_call *call, const struct thread *thread, struct attempt *a)
+static void look_at(const struct lock_call *call, uintptr_t self, struct attempt *a)
 {
 	const struct lock_look *look = &lock_looks[call->method->kind];
-	a->is_reentry = call->method->kind == LOCK_KIND_RLOCK && rlock_owner(call->lock) == thread->ident;
+	a->is_reentry = call->method->kind == LOCK_KIND_RLOCK && rlock_owner(call->lock) == self;
 	a->is_unsure = is_handed_on(call, look);
 	a->is_contended = !a->is_reentry && !a->is_unsure && lock_is_busy(call->lock, look);
 }
@@ -257,32 +260,39 @@ static void waited(struct thread *thread, const struct lock_call *call, struct a
 }
 
 /*
- * An acquire that was not drawn, of a lock that is taken or being handed on.  A semaphore may be
- * taken without the GIL, so of the second only the time tells whether it waited.  Under heavy
- * contention all acquires come by here, and most waits are not kept: so the stack is looked
- * at only once there is something to say of it.
+ * An acquire that was not drawn.  A semaphore may be taken without the GIL, so where the lock is
+ * being handed on, only the time tells whether it waited.  Under heavy contention all acquires
+ * come by here, and most waits are not kept: so nothing is touched before the original, and the
+ * stack is looked at only once there is something to say of it.
  */
-static PyObject *acquire_timed(struct thread *thread, const struct lock_call *call, struct attempt *a)
+static PyObject *acquire_timed(const struct lock_call *call)
 {
-	a->begin_ns = clock_now_ns();
-	a->result = lock_call_original(call);
-	a->end_ns = clock_now_ns();
-	decide(a);
-	if (a->is_contended && is_running())
-		waited(thread, call, a);
-	return a->result;
+	struct attempt a = {.is_drawn = false};
+	look_at(call, (uintptr_t)pthread_self(), &a);
+	if (!a.is_contended && !a.is_unsure)
+		return lock_call_original(call);
+	a.begin_ns = clock_now_ns();
+	a.result = lock_call_original(call);
+	a.end_ns = clock_now_ns();
+	decide(&a);
+	struct thread *thread = a.is_contended ? sampling_thread() : NULL;
+	if (thread)
+		waited(thread, call, &a);
+	return a.result;
 }
 
 PyObject *lock_acquire_slow(const struct lock_call *call)
 {
+	if (thread_hot.countdown > 0)
+		return acquire_timed(call);
 	struct thread *thread = sampling_thread();
 	if (!thread)
 		return lock_call_original(call);
-	struct attempt a = {.is_drawn = sampling_draw(thread, &a.weight)};
-	look_at(call, thread, &a);
-	if (a.is_drawn)
-		return acquire_sampled(thread, call, &a);
-	return a.is_contended || a.is_unsure ? acquire_timed(thread, call, &a) : lock_call_original(call);
+	struct attempt a = {.is_drawn = true};
+	if (!sampling_draw(thread, &a.weight))
+		return acquire_timed(call);
+	look_at(call, thread->ident, &a);
+	return acquire_sampled(thread, call, &a);
 }
 
 /* ---- release --------------------------------------------------------------------------- */

@@ -8,9 +8,10 @@
  *     stub   count down, look at the lock, jump to the original (or to the slow twin)
  *     slot   a page further on: what the stub needs to know
  *
- * There is a page for each way in which locks keep their state (struct lock_look): in a word
- * (3.14 on), behind a semaphore, or an RLock there and a Lock not (late 3.13); one of them is mapped.  A stub leaves the arguments' registers and the stack alone, so it
- * serves every calling convention, and no unwinder ever finds a return address in it.
+ * There is a page for each way in which locks keep their state (struct lock_look): in the lowest
+ * bit of a byte (3.14 on), behind a semaphore, or an RLock there and a Lock not (late 3.13); one
+ * of them is mapped.  A stub leaves the arguments' registers and the stack alone, so it serves
+ * every calling convention, and no unwinder ever finds a return address in it.
  */
 #include <config.h>
 
@@ -40,14 +41,13 @@ struct slot {
 	void *original;		/* 0 */
 	void *otherwise;	/* 8: where it jumps if there is, or may be, something to do */
 	intptr_t hot_at;	/* 16: acquire: thread_hot, from the thread pointer */
-	size_t state_at;	/* 24: acquire: struct lock_look */
-	uintptr_t state_mask;	/* 32 */
-	size_t owner_at;	/* 40: acquire of an RLock */
-	uint64_t any_holds;	/* 48: release, reset */
-	char padding[STUB_BYTES - 56];
+	size_t state_at;	/* 24: acquire: of the lock's byte, or of the semaphore's address */
+	size_t owner_at;	/* 32: acquire of an RLock */
+	uint64_t any_holds;	/* 40: release, reset */
+	char padding[STUB_BYTES - 48];
 };
 
-_Static_assert(sizeof(struct slot) == STUB_BYTES && offsetof(struct slot, any_holds) == 48, "see the assembly");
+_Static_assert(sizeof(struct slot) == STUB_BYTES && offsetof(struct slot, any_holds) == 40, "see the assembly");
 _Static_assert(offsetof(struct thread_hot, countdown) == 0 && offsetof(struct thread_hot, ident) == 8, "see the assembly");
 _Static_assert(LOCK_METHODS * STUB_BYTES <= NEAR_PAGE && NEAR_PAGE == 4096, "one page has all stubs");
 
@@ -63,25 +63,24 @@ _Static_assert(LOCK_METHODS * STUB_BYTES <= NEAR_PAGE && NEAR_PAGE == 4096, "one
 	"subq $1, %fs:(%rax)\n" \
 	"je 3f\n"
 /* Not equal: not free. */
-#define WORD \
-	"mov " SLOT(32) ", %r11\n" \
-	"test %r11, (%rdi,%r10)\n"
+#define BYTE \
+	"testb $1, (%rdi,%r10)\n"
 #define SEMAPHORE \
 	"mov (%rdi,%r10), %r11\n" \
 	"cmpq $1, (%r11)\n"
-#define MIXED_LOCK WORD
+#define MIXED_LOCK BYTE
 #define MIXED_RLOCK SEMAPHORE
 #define ACQUIRE_LOCK(look) BEGIN COUNT_DOWN look \
 	"jne 3f\n" END
 #define ACQUIRE_RLOCK(look) BEGIN COUNT_DOWN look \
 	"jne 4f\n" END \
 	"4: mov %fs:8(%rax), %rax\n" \
-	"mov " SLOT(40) ", %r10\n" \
+	"mov " SLOT(32) ", %r10\n" \
 	"cmp (%rdi,%r10), %rax\n" \
 	"jne 3b\n" \
 	"jmp 2b\n"
 #define RELEASE(look) BEGIN \
-	"cmpq $0, " SLOT(48) "\n" \
+	"cmpq $0, " SLOT(40) "\n" \
 	"jne 3f\n" END
 #define RELEASE_LOCK RELEASE
 #define RELEASE_RLOCK RELEASE
@@ -100,7 +99,7 @@ __asm__(".pushsection .text.lock_stubs, \"ax\", @progbits\n"
 	".hidden lock_stubs\n"
 	".globl lock_stubs\n"
 	"lock_stubs:\n"
-#define LOCK_METHOD(identifier, kind, name, role) STUB(TEXT(stub_##identifier##_word), role##_##kind(WORD))
+#define LOCK_METHOD(identifier, kind, name, role) STUB(TEXT(stub_##identifier##_byte), role##_##kind(BYTE))
 #include "collector/lock_methods.def"
 #undef LOCK_METHOD
 	".balign 4096, 0xcc\n"
@@ -114,7 +113,7 @@ __asm__(".pushsection .text.lock_stubs, \"ax\", @progbits\n"
 	".balign 4096, 0xcc\n"
 	".popsection\n");
 
-enum { PAGE_WORDS, PAGE_SEMAPHORES, PAGE_MIXED, PAGES };
+enum { PAGE_BYTES, PAGE_SEMAPHORES, PAGE_MIXED, PAGES };
 extern const char lock_stubs[PAGES][NEAR_PAGE] __attribute__((visibility("hidden")));
 
 static char *copy;	/* of the page, near the interpreter; its slots behind it */
@@ -122,6 +121,18 @@ static char *copy;	/* of the page, near the interpreter; its slots behind it */
 static struct slot *slot_of(size_t method)
 {
 	return (struct slot *)(copy + NEAR_PAGE) + method;
+}
+
+static size_t state_at(const struct lock_look *look)
+{
+	return look->is_semaphore ? look->at : look->at + (size_t)__builtin_ctzll(look->mask) / 8;
+}
+
+/* Other masks than of one byte's lowest bit are left to the hooks in C. */
+static bool stubs_can_look(const struct lock_look *look)
+{
+	uintptr_t mask = look->mask;
+	return look->is_semaphore || (mask && !(mask & (mask - 1)) && __builtin_ctzll(mask) % 8 == 0);
 }
 
 static void fill(const struct lock_method *method, struct slot *slot)
@@ -132,8 +143,7 @@ static void fill(const struct lock_method *method, struct slot *slot)
 		.original = method->place.original,
 		.otherwise = acquires ? method->slow[convention] : method->hooks[convention],
 		.hot_at = (char *)&thread_hot - (char *)__builtin_thread_pointer(),
-		.state_at = lock_looks[method->kind].at,
-		.state_mask = lock_looks[method->kind].mask,
+		.state_at = state_at(&lock_looks[method->kind]),
 		.owner_at = rlock_owner_look.at,
 		.any_holds = true,
 	};
@@ -143,9 +153,9 @@ void lock_stubs_map(void)
 {
 	const struct lock_look *lock = &lock_looks[LOCK_KIND_LOCK], *rlock = &lock_looks[LOCK_KIND_RLOCK];
 	reason = "where a lock keeps its state did not prove";
-	if (!lock->mask || !rlock->mask || (lock->is_semaphore && !rlock->is_semaphore))
+	if (!stubs_can_look(lock) || !stubs_can_look(rlock) || (lock->is_semaphore && !rlock->is_semaphore))
 		return;
-	int page = lock->is_semaphore ? PAGE_SEMAPHORES : rlock->is_semaphore ? PAGE_MIXED : PAGE_WORDS;
+	int page = lock->is_semaphore ? PAGE_SEMAPHORES : rlock->is_semaphore ? PAGE_MIXED : PAGE_BYTES;
 	copy = near_map(lock_stubs[page], lock_methods[METHOD_lock_acquire].place.original, &reason);
 	for (size_t i = 0; copy && i < LOCK_METHODS; i++)
 		if (lock_methods[i].place.at) {
