@@ -492,7 +492,6 @@ int lock_start(const struct options *options, const char **reason)
 	holds_clear();
 	lock_sampler.max_frames = (size_t)options->max_frames;
 	lock_sampler.inspects_objects = options->lock_name_inspect_dir;
-	lock_sampler.thins_waits = sampling.thinning_ns > 0;
 	lock_sampler.clock_cost_ns = measure_clock_cost();
 	sampling_set(&sampling);
 	__atomic_store_n(&lock_sampler.is_running, true, __ATOMIC_RELEASE);

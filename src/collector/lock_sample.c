@@ -89,11 +89,11 @@ static enum lock_event failure_of(const struct lock_call *call, PyObject *result
 	return says_not_blocking(call) ? LOCK_EVENT_WOULD_BLOCK : LOCK_EVENT_TIMEOUT;
 }
 
-static void begin_hold(const struct operation *op, int64_t now_ns, double weight)
+static void begin_hold(const struct operation *op, int64_t now_ns, double weight, bool is_contended)
 {
 	struct hold stale, hold = {
 		.key = (uintptr_t)op->call->lock, .thread = op->thread->ident,
-		.acquired_ns = now_ns, .weight = weight,
+		.acquired_ns = now_ns, .weight = weight, .is_contended = is_contended,
 	};
 	/* a lock is held once: what is still noted was released where we could not see it */
 	if (holds_maybe(op->call->lock) && holds_end(hold.key, 0, true, &stale))
@@ -153,7 +153,7 @@ static void record_attempt(struct operation *op, struct attempt *a, const struct
 		[SAMPLE_LOCK_CONTENDED] = a->is_contended ? a->weight : 0,
 	};
 	if (event == LOCK_EVENT_PLAIN)
-		begin_hold(op, a->end_ns, a->weight);
+		begin_hold(op, a->end_ns, a->weight, a->is_contended);
 	operation_add(op, event, event == LOCK_EVENT_PLAIN ? row : NULL, values);
 	if (has_it)
 		lock_class_count_acquires(op->lock_class, a->weight);
@@ -242,10 +242,6 @@ static COLD void record_wait(struct thread *thread, const struct lock_call *call
 	PyErr_Restore(type, value, traceback);
 	if (op.lock_class)
 		record(&op, a, NULL);
-	if (a->is_kept) {
-		int64_t now_ns = clock_now_ns();
-		sampling_account(thread, now_ns - a->end_ns, now_ns);
-	}
 }
 
 static void waited(struct thread *thread, const struct lock_call *call, struct attempt *a)
@@ -326,7 +322,7 @@ static PyObject *release_lock(struct thread *thread, const struct lock_call *cal
 		return result;
 	thread->is_sampling = true;
 	record_release(thread, call, &hold, now_ns);
-	if (lock_sampler.thins_waits)
+	if (hold.weight > 1 && !hold.is_contended)
 		sampling_account(thread, clock_now_ns() - now_ns, now_ns);
 	thread->is_sampling = false;
 	return result;

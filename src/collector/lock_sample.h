@@ -13,7 +13,6 @@
 
 struct lock_sampler {
 	bool is_running;		/* false: every function of ours passes straight on */
-	bool thins_waits;		/* short waits are kept by chance (sampling.h) */
 	bool inspects_objects;		/* names are searched for in attributes too */
 	size_t max_frames;
 	int64_t clock_cost_ns;		/* of one reading: taken off each measured time */

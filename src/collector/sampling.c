@@ -7,8 +7,8 @@
  *
  * The budget: a thread adds up what its samples cost over a window, and compares it with
  * the processor time it had: on a busy machine that is less than passed by the clock.
- * Over the budget, the mean distance, and the wait that is kept for certain, double until it
- * fits; below half of it, they halve, down to what was asked for.  A thread that was set aside in the middle of a sample did not pay for that
+ * Over the budget, the mean doubles until it fits; below half of it, it halves, down to the
+ * one asked for.  A thread that was set aside in the middle of a sample did not pay for that
  * time: what a sample may have cost is bounded by what the thread's samples usually cost.
  */
 #include <config.h>
@@ -19,10 +19,6 @@
 #include "runtime/stats.h"
 
 static const int64_t window_ns = 1000000;	/* 1 ms: a burst is noticed before it has cost much */
-/* The thread's clock is a system call, as dear as a sample: so few samples make no window for a while. */
-static const int window_samples = 8;
-static const int64_t window_max_ns = 100000000;
-static const int64_t certain_ns = 10000000;	/* waits of 10 ms and more are kept whatever they cost: they are few */
 static const double thinning_max = 1 << 20;
 
 static struct sampling settings;
@@ -50,7 +46,6 @@ static void join_generation(struct thread *thread)
 	thread->sampling_generation = __atomic_load_n(&generation, __ATOMIC_ACQUIRE);
 	thread->thinning = 1;
 	thread->window_start_ns = thread->window_cost_ns = 0;
-	thread->window_samples = 0;
 	draw_distance(thread);
 	thread->hot->countdown--;	/* this operation is the first trial */
 }
@@ -69,11 +64,10 @@ bool sampling_draw(struct thread *thread, double *weight)
 bool sampling_keep_wait(struct thread *thread, int64_t wait_ns, double *weight)
 {
 	*weight = 1;
-	double sure_ns = (double)settings.thinning_ns * thread->thinning;
-	if (wait_ns >= certain_ns || (double)wait_ns >= sure_ns)
+	if (wait_ns >= settings.thinning_ns)
 		return true;
 	/* a wait of no length still stands for something: at least one in a thousand is kept */
-	double keep = (double)wait_ns / (sure_ns < certain_ns ? sure_ns : certain_ns);
+	double keep = (double)wait_ns / (double)settings.thinning_ns;
 	if (keep < 0.001)
 		keep = 0.001;
 	*weight = 1 / keep;
@@ -107,9 +101,7 @@ void sampling_account(struct thread *thread, int64_t cost_ns, int64_t now_ns)
 	if (settings.budget_pct <= 0)
 		return;
 	thread->window_cost_ns += plausible_cost(thread, cost_ns);
-	thread->window_samples++;
-	int64_t passed_ns = now_ns - thread->window_start_ns;
-	if (passed_ns < window_ns || (passed_ns < window_max_ns && thread->window_samples < window_samples))
+	if (now_ns - thread->window_start_ns < window_ns)
 		return;
 	int64_t used_ns = clock_thread_ns();
 	if (thread->window_start_ns)
@@ -117,5 +109,4 @@ void sampling_account(struct thread *thread, int64_t cost_ns, int64_t now_ns)
 	thread->window_start_ns = now_ns;
 	thread->window_start_used_ns = used_ns;
 	thread->window_cost_ns = 0;
-	thread->window_samples = 0;
 }

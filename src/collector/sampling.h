@@ -16,7 +16,7 @@
 struct sampling {
 	double capture_pct;	/* 0-100: upper limit, of uncontended operations */
 	double budget_pct;	/* of a thread's time; 0: no limit */
-	int64_t thinning_ns;	/* within the budget, waits at least this long are kept for certain; 0: all are */
+	int64_t thinning_ns;	/* waits at least this long are kept for certain; 0: all are */
 };
 
 /* New settings; every thread draws anew. */

@@ -30,7 +30,6 @@ struct thread {
 	double mean_distance;		/* the one the current countdown was drawn with */
 	double thinning;		/* times the distance asked for, to stay in the budget */
 	int64_t window_start_ns, window_start_used_ns, window_cost_ns;
-	int window_samples;
 	int64_t usual_cost_ns;		/* of a sample; 0: none yet */
 
 	/* who it is, for the labels; guarded by cache.lock once listed */

@@ -118,34 +118,6 @@ START_TEST(long_waits_are_all_kept)
 }
 END_TEST
 
-/* A thread over its budget keeps fewer waits, and those stand for more. */
-START_TEST(under_a_tight_budget_waits_stay_unbiased_and_long_ones_are_all_kept)
-{
-	struct thread *thread = start(1, 1, 100000);
-	double sum = 0, truth = 0;
-	int kept = 0;
-	const int n = 300000;
-	thread->thinning = 64;
-	for (int j = 0; j < n; j++) {
-		int64_t wait_ns = 100000 + j % 4000 * 500;
-		double weight;
-		truth += (double)wait_ns;
-		if (sampling_keep_wait(thread, wait_ns, &weight)) {
-			sum += weight * (double)wait_ns;
-			kept++;
-		}
-	}
-	ck_assert_double_eq_tol(sum / truth, 1, 0.02);	/* its standard error is 0.004 */
-	ck_assert_int_le(kept, n / 4);
-	thread->thinning = 1 << 20;
-	for (int j = 0; j < 1000; j++) {
-		double weight;
-		ck_assert(sampling_keep_wait(thread, 10000000 + j, &weight));
-		ck_assert_double_eq(weight, 1);
-	}
-}
-END_TEST
-
 static int64_t used_ns;
 
 static int64_t fake_thread_ns(void)
@@ -226,7 +198,6 @@ UNIT_TESTS("sampling", counts_are_estimated_within_their_standard_errors, locks_
 	   at_zero_percent_nothing_is_sampled, a_new_start_reaches_a_thread_that_sampled_nothing,
 	   the_first_operation_of_a_thread_is_sampled_like_any_other,
 	   short_waits_are_kept_by_chance_and_sums_stay_unbiased, long_waits_are_all_kept,
-	   under_a_tight_budget_waits_stay_unbiased_and_long_ones_are_all_kept,
 	   a_busy_thread_stays_in_its_budget_and_unbiased,
 	   a_thread_set_aside_in_a_sample_goes_on_sampling,
 	   a_lasting_change_of_a_samples_cost_is_followed,
