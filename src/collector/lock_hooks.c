@@ -13,7 +13,6 @@
 #include "collector/lock_hooks.h"
 
 #include "collector/holds.h"
-#include "runtime/error.h"
 #include "runtime/threads.h"
 
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)

@@ -5,9 +5,9 @@
  * taken and released, and what it was is compared.  A place is proved when it is the only
  * one that tells the states apart, the same for two locks and two rounds.
  *
- * From 3.14 on (late 3.13: a Lock) a byte of it says whether it is taken.  Before, a semaphore does, to
- * which the lock has a pointer; the lock's own flag, or an RLock's owner, is set by the one
- * who got it only when he has the GIL again.  A lock that was handed on looks free by these
+ * From 3.14 on (late 3.13: a Lock) a byte of it says whether it is taken.  Before, a semaphore
+ * does, to which the lock has a pointer; the lock's own flag, or an RLock's owner, is set by the
+ * one who got it only when he has the GIL again.  A lock that was handed on looks free by these
  * meanwhile, so they are second best, for interpreters built without semaphores.
  */
 #include <config.h>

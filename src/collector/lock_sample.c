@@ -7,8 +7,8 @@
  *     not drawn, but    clock, original, clock
  *     it had to wait    exact counts; stack and names of those that are kept
  *
- * While the original runs (it may release the GIL, and run
- * signal handlers) the thread samples again as usual: all we keep stands on its C stack.
+ * While the original runs (it may release the GIL, and run signal handlers) the thread samples
+ * again as usual: all we keep stands on its C stack.
  */
 #include <config.h>
 
@@ -232,7 +232,7 @@ static void look_at(const struct lock_call *call, uintptr_t self, struct attempt
 	a->is_contended = !a->is_reentry && !a->is_unsure && lock_is_busy(call->lock, look);
 }
 
-/* What is left for the few that are kept, and for those that have to be looked at closely. */
+/* What is left for those that are kept, and for those that have to be looked at closely. */
 static COLD void record_wait(struct thread *thread, const struct lock_call *call, struct attempt *a)
 {
 	struct operation op;
@@ -258,8 +258,8 @@ static void waited(struct thread *thread, const struct lock_call *call, struct a
 /*
  * An acquire that was not drawn.  A semaphore may be taken without the GIL, so where the lock is
  * being handed on, only the time tells whether it waited.  Under heavy contention all acquires
- * come by here, and most waits are not kept: so nothing is touched before the original, and the
- * stack is looked at only once there is something to say of it.
+ * come by here, and short waits are seldom kept: so nothing is touched before the original, and
+ * the stack is looked at only once there is something to say of it.
  */
 static PyObject *acquire_timed(const struct lock_call *call)
 {
