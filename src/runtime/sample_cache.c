@@ -31,15 +31,32 @@ struct row {
 	size_t depth, omitted;
 	size_t first_frame;
 	double values[SAMPLE_TYPES];
+	struct raw_frame raw[];		/* depth of them; in tables->frames, as many from first_frame on are resolved */
 };
 
+/*
+ * Rows lie one behind the other, each with its raw stack: where many threads take turns, a
+ * sample finds its thread's tables in no processor cache, and pages cost more than lines.
+ */
 struct sample_tables {
 	size_t n_rows, n_frames;
-	uint16_t index[INDEX_SIZE];	/* row + 1, or 0 */
-	struct row rows[ROWS_MAX];
-	struct raw_frame raw[FRAMES_MAX];
+	size_t end;			/* of the rows, in units */
+	uint16_t index[INDEX_SIZE];	/* where a row begins, in units, + 1; or 0 */
+	uint64_t rows[(ROWS_MAX * sizeof(struct row) + FRAMES_MAX * sizeof(struct raw_frame)) / sizeof(uint64_t)];
 	struct frame frames[FRAMES_MAX];
 };
+
+_Static_assert(sizeof(((struct sample_tables *)0)->rows) / sizeof(uint64_t) < UINT16_MAX, "the index reaches all rows");
+
+static struct row *row_at(struct sample_tables *tables, size_t unit)
+{
+	return (struct row *)(tables->rows + unit);
+}
+
+static size_t row_units(const struct row *row)
+{
+	return (sizeof(*row) + row->depth * sizeof(*row->raw)) / sizeof(uint64_t);
+}
 
 uint64_t raw_stack_hash(const struct raw_frame *frames, size_t depth)
 {
@@ -70,12 +87,12 @@ static uint64_t row_hash(const struct raw_stack *stack, const struct label_set *
 	return (stack->hash ^ (uintptr_t)labels) * 0x94d049bb133111eb;
 }
 
-static bool row_equals(const struct sample_tables *tables, const struct row *row, uint64_t hash,
-		       const struct raw_stack *stack, const struct label_set *labels)
+static bool row_equals(const struct row *row, uint64_t hash, const struct raw_stack *stack,
+		       const struct label_set *labels)
 {
 	return row->hash == hash && row->labels == labels && row->depth == stack->depth &&
 	       row->omitted == stack->omitted &&
-	       !memcmp(tables->raw + row->first_frame, stack->frames, stack->depth * sizeof(*stack->frames));
+	       !memcmp(row->raw, stack->frames, stack->depth * sizeof(*stack->frames));
 }
 
 /* The place in the index where the row stands, or would. */
@@ -84,7 +101,7 @@ static uint16_t *row_place(struct sample_tables *tables, uint64_t hash, const st
 {
 	for (size_t i = hash >> 32;; i++) {
 		uint16_t *place = &tables->index[i % INDEX_SIZE];
-		if (!*place || row_equals(tables, &tables->rows[*place - 1], hash, stack, labels))
+		if (!*place || row_equals(row_at(tables, *place - 1u), hash, stack, labels))
 			return place;
 	}
 }
@@ -94,13 +111,16 @@ static int row_new(struct sample_tables *tables, uint64_t hash, const struct raw
 {
 	if (tables->n_rows == ROWS_MAX || stack->depth > FRAMES_MAX - tables->n_frames)
 		return ERR_LIMIT;
-	tables->rows[tables->n_rows++] = (struct row){
+	struct row *row = row_at(tables, tables->end);
+	*row = (struct row){
 		.hash = hash, .labels = labels, .depth = stack->depth, .omitted = stack->omitted,
 		.first_frame = tables->n_frames,
 	};
-	memcpy(tables->raw + tables->n_frames, stack->frames, stack->depth * sizeof(*tables->raw));
+	memcpy(row->raw, stack->frames, stack->depth * sizeof(*row->raw));
 	resolve(stack->frames, stack->depth, tables->frames + tables->n_frames);
+	tables->n_rows++;
 	tables->n_frames += stack->depth;
+	tables->end += row_units(row);
 	return OK;
 }
 
@@ -114,12 +134,13 @@ static int find(struct sample_cache *cache, const struct raw_stack *stack, const
 	uint64_t hash = row_hash(stack, labels);
 	uint16_t *place = row_place(tables, hash, stack, labels);
 	if (!*place) {
+		size_t unit = tables->end;
 		int error = row_new(tables, hash, stack, labels, resolve);
 		if (error)
 			return error;
-		*place = (uint16_t)tables->n_rows;
+		*place = (uint16_t)(unit + 1);
 	}
-	*found = (struct sample_row){.index = *place - 1u, .epoch = cache->epoch};
+	*found = (struct sample_row){.unit = *place - 1u, .epoch = cache->epoch};
 	return OK;
 }
 
@@ -138,7 +159,7 @@ bool sample_cache_add(struct sample_cache *cache, struct sample_row row, const d
 	bool current = cache->tables && row.epoch == cache->epoch;
 	if (current)
 		for (size_t i = 0; i < SAMPLE_TYPES; i++)
-			cache->tables->rows[row.index].values[i] += values[i];
+			row_at(cache->tables, row.unit)->values[i] += values[i];
 	mutex_unlock(&cache->lock);
 	return current;
 }
@@ -153,7 +174,7 @@ static bool is_empty(const double values[SAMPLE_TYPES])
 
 static void forget_rows(struct sample_tables *tables)
 {
-	tables->n_rows = tables->n_frames = 0;
+	tables->n_rows = tables->n_frames = tables->end = 0;
 	memset(tables->index, 0, sizeof(tables->index));
 }
 
@@ -196,12 +217,15 @@ static void hand_over(const struct sample_tables *tables, const struct row *row,
 		row->values);
 }
 
-void sample_tables_hand_over(const struct sample_tables *tables, const struct label_set *more_labels,
+void sample_tables_hand_over(struct sample_tables *tables, const struct label_set *more_labels,
 			     sample_consumer consume)
 {
-	for (size_t i = 0; tables && i < tables->n_rows; i++)
-		if (!is_empty(tables->rows[i].values))	/* else found, its operation still under way */
-			hand_over(tables, &tables->rows[i], more_labels, consume);
+	const struct row *row;
+	for (size_t unit = 0; tables && unit < tables->end; unit += row_units(row)) {
+		row = row_at(tables, unit);
+		if (!is_empty(row->values))	/* else found, its operation still under way */
+			hand_over(tables, row, more_labels, consume);
+	}
 }
 
 void sample_tables_free(struct sample_tables *tables)

@@ -44,7 +44,7 @@ struct sample_cache {
 
 /* A row as the owner remembers it across the operation it times. */
 struct sample_row {
-	uint32_t index, epoch;
+	uint32_t unit, epoch;
 };
 
 void sample_cache_init(struct sample_cache *cache);
@@ -72,7 +72,7 @@ void sample_cache_drain(struct sample_cache *cache, const struct label_set *more
  * cache has gone meanwhile.
  */
 struct sample_tables *sample_cache_detach(struct sample_cache *cache);
-void sample_tables_hand_over(const struct sample_tables *tables, const struct label_set *more_labels,
+void sample_tables_hand_over(struct sample_tables *tables, const struct label_set *more_labels,
 			     sample_consumer consume);
 void sample_cache_give_back(struct sample_cache *cache, struct sample_tables *tables);
 void sample_tables_free(struct sample_tables *tables);
