@@ -23,7 +23,7 @@ struct operation {
 	struct raw_frame frames[STACK_DEPTH_MAX];
 };
 
-/* Walk the stack, tell whose operation it is, name the lock.  thread->is_sampling must be set. */
+/* Walk the stack, tell whose operation it is, name the lock.  thread_hot.is_sampling must be set. */
 void operation_look_around(struct operation *op, struct thread *thread, const struct lock_call *call);
 
 /*

@@ -38,7 +38,7 @@ static bool is_running(void)
 static struct thread *sampling_thread(void)
 {
 	struct thread *thread = is_running() ? thread_self() : NULL;
-	if (!thread || thread->is_sampling) {
+	if (!thread || thread_hot.is_sampling) {
 		if (thread_hot.countdown <= 0)
 			thread_hot.countdown = 1;	/* the next operation asks again */
 		return NULL;
@@ -118,7 +118,7 @@ struct attempt {
 };
 
 /* Exact counts, and whether it is kept, and for how many it stands. */
-static void count(struct attempt *a, struct thread *thread, struct lock_class *c)
+static void count(struct attempt *a, struct lock_class *c)
 {
 	int64_t wait_ns = a->end_ns - a->begin_ns;
 	a->is_counted = true;
@@ -131,7 +131,7 @@ static void count(struct attempt *a, struct thread *thread, struct lock_class *c
 	}
 	stats_count(STAT_contended);
 	lock_class_count_wait(c, wait_ns);
-	a->is_kept = sampling_keep_wait(thread, wait_ns, &a->weight);
+	a->is_kept = sampling_keep_wait(wait_ns, &a->weight);
 }
 
 static enum lock_event event_of(const struct operation *op, const struct attempt *a)
@@ -164,18 +164,25 @@ static void record_attempt(struct operation *op, struct attempt *a, const struct
 /* The original, timed; meanwhile the thread samples as usual. */
 static void run_attempt(struct operation *op, struct attempt *a)
 {
-	op->thread->is_sampling = false;
+	thread_hot.is_sampling = false;
 	a->begin_ns = clock_now_ns();
 	a->result = lock_call_original(op->call);
 	a->end_ns = clock_now_ns();
-	op->thread->is_sampling = true;
+	thread_hot.is_sampling = true;
+}
+
+/* What was done since then was a sample: of a wait, or of an operation that was drawn. */
+static void account(struct thread *thread, bool is_contended, int64_t since_ns)
+{
+	int64_t now_ns = clock_now_ns();
+	(is_contended ? sampling_account_wait : sampling_account)(thread, now_ns - since_ns, now_ns);
 }
 
 /* Which of a semaphore's or of the user's own operations was it?  a->result may be an exception. */
 static void record(struct operation *op, struct attempt *a, const struct sample_row *row)
 {
 	if (!a->is_counted)
-		count(a, op->thread, op->lock_class);
+		count(a, op->lock_class);
 	switch (op->use.role) {
 	case PRIMITIVE_SEMAPHORE_ACQUIRE:
 		if (a->is_kept && a->result == Py_True)
@@ -200,25 +207,6 @@ static void decide(struct attempt *a)
 		a->is_contended = a->result == Py_False || wait_ns >= SLEPT_NS;
 }
 
-static PyObject *acquire_sampled(struct thread *thread, const struct lock_call *call, struct attempt *a)
-{
-	struct operation op;
-	struct sample_row row;
-	int64_t started_ns = clock_now_ns();
-
-	thread->is_sampling = true;
-	operation_look_around(&op, thread, call);
-	bool is_found = op.lock_class && !a->is_reentry && operation_find_row(&op, LOCK_EVENT_PLAIN, &row);
-	run_attempt(&op, a);
-	decide(a);
-	if (op.lock_class && is_running())
-		record(&op, a, is_found ? &row : NULL);
-	int64_t now_ns = clock_now_ns();
-	sampling_account(thread, now_ns - started_ns - (a->end_ns - a->begin_ns), now_ns);
-	thread->is_sampling = false;
-	return a->result;
-}
-
 static bool is_handed_on(const struct lock_call *call, const struct lock_look *look)
 {
 	return look->is_semaphore && lock_semaphore_value(call->lock, look->at) > 0 && lock_is_busy(call->lock, look);
@@ -233,7 +221,7 @@ static void look_at(const struct lock_call *call, uintptr_t self, struct attempt
 }
 
 /* What is left for those that are kept, and for those that have to be looked at closely. */
-static COLD void record_wait(struct thread *thread, const struct lock_call *call, struct attempt *a)
+static COLD void record_afterwards(struct thread *thread, const struct lock_call *call, struct attempt *a)
 {
 	struct operation op;
 	PyObject *type, *value, *traceback;
@@ -242,53 +230,72 @@ static COLD void record_wait(struct thread *thread, const struct lock_call *call
 	PyErr_Restore(type, value, traceback);
 	if (op.lock_class)
 		record(&op, a, NULL);
+	if (a->is_kept)
+		account(thread, a->is_contended, a->end_ns);
 }
 
-static void waited(struct thread *thread, const struct lock_call *call, struct attempt *a)
+static void timed(struct thread *thread, const struct lock_call *call, struct attempt *a)
 {
-	thread->is_sampling = true;
+	thread_hot.is_sampling = true;
 	struct lock_class *c = a->result ? operation_class_at_a_glance(call) : NULL;
 	if (c && !c->is_excluded)
-		count(a, thread, c);
+		count(a, c);
 	if (!c || a->is_kept)
-		record_wait(thread, call, a);
-	thread->is_sampling = false;
+		record_afterwards(thread, call, a);
+	thread_hot.is_sampling = false;
 }
 
 /*
- * An acquire that was not drawn.  A semaphore may be taken without the GIL, so where the lock is
- * being handed on, only the time tells whether it waited.  Under heavy contention all acquires
- * come by here, and short waits are seldom kept: so nothing is touched before the original, and
- * the stack is looked at only once there is something to say of it.
+ * The lock is taken, or being handed on: a semaphore may be taken without the GIL, so there
+ * only the time tells whether it waited.  Under heavy contention all acquires come by here,
+ * and short waits are seldom kept: so nothing is touched before the original, and the stack is
+ * looked at only once there is something to say of it.  Nor is anything done first for those
+ * that are drawn: they would come late, wait more often than the rest, and speak for it wrongly.
  */
-static PyObject *acquire_timed(const struct lock_call *call)
+static PyObject *acquire_timed(const struct lock_call *call, struct attempt *a)
 {
-	struct attempt a = {.is_drawn = false};
-	look_at(call, (uintptr_t)pthread_self(), &a);
-	if (!a.is_contended && !a.is_unsure)
-		return lock_call_original(call);
-	a.begin_ns = clock_now_ns();
-	a.result = lock_call_original(call);
-	a.end_ns = clock_now_ns();
-	decide(&a);
-	struct thread *thread = a.is_contended ? sampling_thread() : NULL;
+	a->begin_ns = clock_now_ns();
+	a->result = lock_call_original(call);
+	a->end_ns = clock_now_ns();
+	decide(a);
+	struct thread *thread = a->is_contended || a->is_drawn ? sampling_thread() : NULL;
 	if (thread)
-		waited(thread, call, &a);
-	return a.result;
+		timed(thread, call, a);
+	return a->result;
+}
+
+/* The lock is free.  All is looked up before it is taken: it is not held any longer for that. */
+static PyObject *acquire_sampled(struct thread *thread, const struct lock_call *call, struct attempt *a)
+{
+	struct operation op;
+	struct sample_row row;
+	int64_t started_ns = clock_now_ns();
+
+	thread_hot.is_sampling = true;
+	operation_look_around(&op, thread, call);
+	bool is_found = op.lock_class && !a->is_reentry && operation_find_row(&op, LOCK_EVENT_PLAIN, &row);
+	run_attempt(&op, a);
+	if (op.lock_class && is_running())
+		record(&op, a, is_found ? &row : NULL);
+	int64_t now_ns = clock_now_ns();
+	sampling_account(thread, now_ns - started_ns - (a->end_ns - a->begin_ns), now_ns);
+	thread_hot.is_sampling = false;
+	return a->result;
 }
 
 PyObject *lock_acquire_slow(const struct lock_call *call)
 {
-	if (thread_hot.countdown > 0)
-		return acquire_timed(call);
-	struct thread *thread = sampling_thread();
-	if (!thread)
-		return lock_call_original(call);
-	struct attempt a = {.is_drawn = true};
-	if (!sampling_draw(thread, &a.weight))
-		return acquire_timed(call);
-	look_at(call, thread->ident, &a);
-	return acquire_sampled(thread, call, &a);
+	struct attempt a = {.is_drawn = false};
+	struct thread *thread = NULL;
+	if (thread_hot.countdown <= 0) {
+		if (!(thread = sampling_thread()))
+			return lock_call_original(call);
+		a.is_drawn = sampling_draw(thread, &a.weight);
+	}
+	look_at(call, (uintptr_t)pthread_self(), &a);
+	if (a.is_contended || a.is_unsure)
+		return acquire_timed(call, &a);
+	return a.is_drawn ? acquire_sampled(thread, call, &a) : lock_call_original(call);
 }
 
 /* ---- release --------------------------------------------------------------------------- */
@@ -320,11 +327,11 @@ static PyObject *release_lock(struct thread *thread, const struct lock_call *cal
 	PyObject *result = lock_call_original(call);
 	if (!result || still_holds(thread, call) || !holds_end((uintptr_t)call->lock, 0, true, &hold))
 		return result;
-	thread->is_sampling = true;
+	thread_hot.is_sampling = true;
 	record_release(thread, call, &hold, now_ns);
-	if (hold.weight > 1 && !hold.is_contended)
-		sampling_account(thread, clock_now_ns() - now_ns, now_ns);
-	thread->is_sampling = false;
+	if (hold.weight > 1 || hold.is_contended)
+		account(thread, hold.is_contended, now_ns);
+	thread_hot.is_sampling = false;
 	return result;
 }
 
@@ -334,13 +341,13 @@ static PyObject *release_semaphore(struct thread *thread, const struct lock_call
 	struct operation op;
 	int64_t now_ns = clock_now_ns();
 	PyObject *result = lock_call_original(call);
-	thread->is_sampling = true;
+	thread_hot.is_sampling = true;
 	operation_look_around(&op, thread, call);
 	if (op.use.role == PRIMITIVE_SEMAPHORE_ACQUIRE)
 		semaphore_acquire_ends(&op, result, now_ns);
 	else if (op.use.role == PRIMITIVE_SEMAPHORE_RELEASE)
 		semaphore_release_ends(&op, result, now_ns);
-	thread->is_sampling = false;
+	thread_hot.is_sampling = false;
 	return result;
 }
 

@@ -10,6 +10,13 @@
  * Over the budget, the mean doubles until it fits; below half of it, it halves, down to the
  * one asked for.  A thread that was set aside in the middle of a sample did not pay for that
  * time: what a sample may have cost is bounded by what the thread's samples usually cost.
+ *
+ * Waits have a budget of their own, one for the process: fifty threads in one queue each wait
+ * most of the time and do little, so what a wait may cost is a question of what they all get
+ * done.  The shortest wait that is kept for certain doubles and halves like the mean.
+ *
+ * Waits are counted by several threads at once where interpreters have a GIL each: so without
+ * a lock, and who exchanges the window's start is the one to close it.
  */
 #include <config.h>
 
@@ -20,13 +27,24 @@
 
 static const int64_t window_ns = 1000000;	/* 1 ms: a burst is noticed before it has cost much */
 static const double thinning_max = 1 << 20;
+static const int64_t waits_window_ns = 10000000;
+static const int64_t certain_wait_max_ns = 100000000;	/* of these there are few: kept whatever they cost */
+static const double keep_min = 0.01;		/* a wait of no length still stands for something */
+static const int idle_share = 4;		/* who uses less of a processor may pay as if it used a quarter */
 
 static struct sampling settings;
 static unsigned generation = 1;
 
+static struct {
+	int64_t certain_ns;		/* waits at least this long are kept */
+	int64_t start_ns, start_used_ns, cost_ns;
+} waits;
+
 void sampling_set(const struct sampling *sampling)
 {
 	settings = *sampling;
+	__atomic_store_n(&waits.certain_ns, settings.thinning_ns, __ATOMIC_RELAXED);
+	__atomic_store_n(&waits.start_ns, 0, __ATOMIC_RELAXED);
 	__atomic_add_fetch(&generation, 1, __ATOMIC_RELEASE);
 	threads_reset_countdowns();
 }
@@ -38,12 +56,12 @@ static void draw_distance(struct thread *thread)
 		return;
 	}
 	thread->mean_distance = 100 / settings.capture_pct * thread->thinning;
-	thread->hot->countdown = rng_geometric(&thread->rng, thread->mean_distance);
+	thread->hot->countdown = rng_geometric(&thread->hot->rng, thread->mean_distance);
 }
 
 static void join_generation(struct thread *thread)
 {
-	thread->sampling_generation = __atomic_load_n(&generation, __ATOMIC_ACQUIRE);
+	thread->hot->sampling_generation = __atomic_load_n(&generation, __ATOMIC_ACQUIRE);
 	thread->thinning = 1;
 	thread->window_start_ns = thread->window_cost_ns = 0;
 	draw_distance(thread);
@@ -52,7 +70,7 @@ static void join_generation(struct thread *thread)
 
 bool sampling_draw(struct thread *thread, double *weight)
 {
-	if (thread->sampling_generation != __atomic_load_n(&generation, __ATOMIC_ACQUIRE))
+	if (thread->hot->sampling_generation != __atomic_load_n(&generation, __ATOMIC_ACQUIRE))
 		join_generation(thread);
 	if (thread->hot->countdown > 0)
 		return false;
@@ -61,28 +79,29 @@ bool sampling_draw(struct thread *thread, double *weight)
 	return true;
 }
 
-bool sampling_keep_wait(struct thread *thread, int64_t wait_ns, double *weight)
+bool sampling_keep_wait(int64_t wait_ns, double *weight)
 {
 	*weight = 1;
-	if (wait_ns >= settings.thinning_ns)
+	int64_t certain_ns = __atomic_load_n(&waits.certain_ns, __ATOMIC_RELAXED);
+	if (wait_ns >= certain_ns)
 		return true;
-	/* a wait of no length still stands for something: at least one in a thousand is kept */
-	double keep = (double)wait_ns / (double)settings.thinning_ns;
-	if (keep < 0.001)
-		keep = 0.001;
+	double keep = (double)wait_ns / (double)certain_ns;
+	if (keep < keep_min)
+		keep = keep_min;
 	*weight = 1 / keep;
-	return rng_uniform(&thread->rng) <= keep;
+	return rng_uniform(&thread_hot.rng) <= keep;
 }
 
-static void close_window(struct thread *thread, int64_t used_ns)
+/* One more step of the thinning towards the budget: less is kept the larger it is. */
+static void adapt(double *thinning, double min, double max, int64_t cost_ns, int64_t used_ns)
 {
-	double used_pct = 100.0 * (double)thread->window_cost_ns / (double)(used_ns > 0 ? used_ns : 1);
-	if (used_pct > settings.budget_pct && thread->thinning < thinning_max) {
-		for (; used_pct > settings.budget_pct && thread->thinning < thinning_max; used_pct /= 2)
-			thread->thinning *= 2;
+	double used_pct = 100.0 * (double)cost_ns / (double)(used_ns > 0 ? used_ns : 1);
+	if (used_pct > settings.budget_pct && *thinning < max) {
+		for (; used_pct > settings.budget_pct && *thinning < max; used_pct /= 2)
+			*thinning = 2 * *thinning < max ? 2 * *thinning : max;
 		stats_count(STAT_budget_exceeded);
-	} else if (used_pct < settings.budget_pct / 2 && thread->thinning > 1) {
-		thread->thinning /= 2;
+	} else if (used_pct < settings.budget_pct / 2 && *thinning > min) {
+		*thinning = *thinning / 2 > min ? *thinning / 2 : min;
 	}
 }
 
@@ -105,8 +124,35 @@ void sampling_account(struct thread *thread, int64_t cost_ns, int64_t now_ns)
 		return;
 	int64_t used_ns = clock_thread_ns();
 	if (thread->window_start_ns)
-		close_window(thread, used_ns - thread->window_start_used_ns);
+		adapt(&thread->thinning, 1, thinning_max, thread->window_cost_ns, used_ns - thread->window_start_used_ns);
 	thread->window_start_ns = now_ns;
 	thread->window_start_used_ns = used_ns;
 	thread->window_cost_ns = 0;
+}
+
+static void close_waits_window(int64_t passed_ns)
+{
+	int64_t used_ns = clock_process_ns();
+	int64_t used_before_ns = __atomic_exchange_n(&waits.start_used_ns, used_ns, __ATOMIC_RELAXED);
+	int64_t cost_ns = __atomic_exchange_n(&waits.cost_ns, 0, __ATOMIC_RELAXED);
+	if (passed_ns < 0)
+		return;		/* the first window begins */
+	used_ns -= used_before_ns;
+	if (used_ns < passed_ns / idle_share)
+		used_ns = passed_ns / idle_share;
+	double certain_ns = (double)__atomic_load_n(&waits.certain_ns, __ATOMIC_RELAXED);
+	adapt(&certain_ns, (double)settings.thinning_ns, (double)certain_wait_max_ns, cost_ns, used_ns);
+	__atomic_store_n(&waits.certain_ns, (int64_t)certain_ns, __ATOMIC_RELAXED);
+}
+
+void sampling_account_wait(struct thread *thread, int64_t cost_ns, int64_t now_ns)
+{
+	if (settings.budget_pct <= 0)
+		return;
+	__atomic_fetch_add(&waits.cost_ns, plausible_cost(thread, cost_ns), __ATOMIC_RELAXED);
+	int64_t start_ns = __atomic_load_n(&waits.start_ns, __ATOMIC_RELAXED);
+	if (now_ns - start_ns < waits_window_ns ||
+	    !__atomic_compare_exchange_n(&waits.start_ns, &start_ns, now_ns, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+		return;
+	close_waits_window(start_ns ? now_ns - start_ns : -1);
 }

@@ -15,8 +15,8 @@
 
 struct sampling {
 	double capture_pct;	/* 0-100: upper limit, of uncontended operations */
-	double budget_pct;	/* of a thread's time; 0: no limit */
-	int64_t thinning_ns;	/* waits at least this long are kept for certain; 0: all are */
+	double budget_pct;	/* of a thread's time, and of the process's for waits; 0: no limit */
+	int64_t thinning_ns;	/* within the budget, waits at least this long are kept for certain; 0: all are */
 };
 
 /* New settings; every thread draws anew. */
@@ -30,9 +30,12 @@ void sampling_set(const struct sampling *sampling);
 bool sampling_draw(struct thread *thread, double *weight);
 
 /* Keep the stack of a contended operation that waited so long?  *weight as above. */
-bool sampling_keep_wait(struct thread *thread, int64_t wait_ns, double *weight);
+bool sampling_keep_wait(int64_t wait_ns, double *weight);
 
 /* What a sample has just cost the thread: keeps it in its budget.  now_ns: monotonic. */
 void sampling_account(struct thread *thread, int64_t cost_ns, int64_t now_ns);
+
+/* The same for a contended operation that was kept. */
+void sampling_account_wait(struct thread *thread, int64_t cost_ns, int64_t now_ns);
 
 #endif

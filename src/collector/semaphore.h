@@ -2,7 +2,7 @@
  * semaphore.h - threading.Semaphore: an acquire, a wait and a release made of several
  * operations on an inner lock.
  *
- * Told apart by primitives.h; called by lock_sample.c with thread->is_sampling set.
+ * Told apart by primitives.h; called by lock_sample.c with thread_hot.is_sampling set.
  */
 #ifndef SNECK_COLLECTOR_SEMAPHORE_H
 #define SNECK_COLLECTOR_SEMAPHORE_H

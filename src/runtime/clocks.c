@@ -29,6 +29,12 @@ static int64_t thread_ns(void)
 	return read_clock(CLOCK_THREAD_CPUTIME_ID);
 }
 
+static int64_t process_ns(void)
+{
+	return read_clock(CLOCK_PROCESS_CPUTIME_ID);
+}
+
 int64_t (*clock_monotonic_ns)(void) = clock_now_ns;
 int64_t (*clock_wall_ns)(void) = wall_ns;
 int64_t (*clock_thread_ns)(void) = thread_ns;
+int64_t (*clock_process_ns)(void) = process_ns;

@@ -290,14 +290,14 @@ static int flush(struct pushed *sample, struct thread *thread)
 		return ERR_STATE;
 	if (!sample->has_value)
 		return ERR_INVALID;
-	if (!thread || thread->is_sampling)
+	if (!thread || thread_hot.is_sampling)
 		return ERR_AGAIN;
 	const struct label_set *labels = labels_of(sample);
 	if (!labels)
 		return ERR_LIMIT;
-	thread->is_sampling = true;
+	thread_hot.is_sampling = true;
 	int error = add(thread, sample, labels);
-	thread->is_sampling = false;
+	thread_hot.is_sampling = false;
 	return error;
 }
 

@@ -27,7 +27,6 @@
 #include "runtime/error.h"
 
 __thread struct thread_hot thread_hot SNECK_TLS = {.countdown = 1};
-static __thread struct thread *self SNECK_TLS;
 
 static struct mutex threads_lock = MUTEX_INITIALIZER(LOCK_RANK_THREADS);
 static struct thread *threads, *ending;
@@ -95,7 +94,6 @@ static void on_thread_exit(void *value)
 	list_remove(&ending, thread);
 	pthread_cond_broadcast(&has_ended);
 	mutex_unlock(&threads_lock);
-	self = NULL;
 	free(thread_hot.sites);
 	thread_hot = (struct thread_hot){.countdown = 1};
 	sample_cache_fini(&thread->cache);
@@ -118,7 +116,7 @@ void threads_set_consumer(sample_consumer consume)
 
 static void seed(struct thread *thread)
 {
-	rng_seed(&thread->rng, (uint64_t)clock_now_ns() ^ thread->ident << 16 ^ (uint64_t)thread->native_id << 40);
+	rng_seed(&thread->hot->rng, (uint64_t)clock_now_ns() ^ thread->ident << 16 ^ (uint64_t)thread->native_id << 40);
 }
 
 static struct thread *thread_new(void)
@@ -145,23 +143,24 @@ static struct thread *enter(void)
 	struct thread *thread = thread_new();
 	if (thread) {
 		list_add(&threads, thread);
+		thread_hot.self = thread;
 		thread_hot.ident = thread->ident;
 	}
 	mutex_unlock(&threads_lock);
-	return self = thread;
+	return thread;
 }
 
 struct thread *thread_self(void)
 {
-	if (self)
-		return self;
+	if (thread_hot.self)
+		return thread_hot.self;
 	return mutex_trylock(&threads_lock) ? enter() : NULL;
 }
 
 struct thread *thread_self_wait(void)
 {
-	if (self)
-		return self;
+	if (thread_hot.self)
+		return thread_hot.self;
 	mutex_lock(&threads_lock);
 	return enter();
 }
@@ -264,7 +263,7 @@ static void become_another(struct thread *thread)
 {
 	thread->native_id = syscall(SYS_gettid);
 	seed(thread);
-	thread->sampling_generation = 0;
+	thread->hot->sampling_generation = 0;
 	thread->hot->countdown = 1;
 	thread->name_period = thread->name_misses = 0;
 }
@@ -284,6 +283,7 @@ void threads_postfork_child(void)
 	mutex_postfork_child(&threads_lock);
 	threads = ending = NULL;
 	pthread_cond_init(&has_ended, NULL);	/* its waiters are the parent's */
+	struct thread *self = thread_hot.self;
 	if (!self)
 		return;
 	become_another(self);

@@ -10,23 +10,29 @@
 #include "runtime/rng.h"
 #include "runtime/sample_cache.h"
 
-/* What the hot paths read and write: nothing but this. */
+/*
+ * What the hot paths read and write, and an operation that waited: nothing but this line, beside
+ * the stack that runs anyway.  Where threads take turns, all else has left the processor's cache.
+ */
 struct thread_hot {
 	int64_t countdown;	/* operations until the next sample; 1 in a thread not yet known */
 	uintptr_t ident;	/* pthread_self(); 0 in a thread not yet known */
 	void *sites;		/* where it lately made locks, or NULL (collector/lock_site.c); freed with it */
-};
+	struct thread *self;	/* NULL in a thread not yet known */
+	struct rng rng;
+	unsigned sampling_generation;	/* 0: draw anew */
+	bool is_sampling;	/* our own code runs: nested calls pass straight on */
+} __attribute__((aligned(64)));
 
 extern __thread struct thread_hot thread_hot SNECK_TLS __attribute__((visibility("hidden")));
 
 struct thread {
 	struct sample_cache cache;
-	struct rng rng;
 	struct thread_hot *hot;
-	bool is_sampling;		/* our own code runs: nested calls pass straight on */
+	unsigned name_period;		/* period in which threading last told the name */
+	unsigned name_misses;		/* look-ups since that found none */
 
 	/* how often this thread samples; see collector/sampling.c */
-	unsigned sampling_generation;	/* 0: draw anew */
 	double mean_distance;		/* the one the current countdown was drawn with */
 	double thinning;		/* times the distance asked for, to stay in the budget */
 	int64_t window_start_ns, window_start_used_ns, window_cost_ns;
@@ -36,8 +42,6 @@ struct thread {
 	uintptr_t ident;
 	long native_id;
 	char name[64];			/* valid UTF-8, "" if unknown */
-	unsigned name_period;		/* period in which threading last told the name */
-	unsigned name_misses;		/* look-ups since that found none */
 
 	uint64_t drain;			/* the last drain of all that came by */
 	struct thread *next, *previous;

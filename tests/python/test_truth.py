@@ -465,6 +465,37 @@ class Counts(Case):
 
         self.attempts(attempt, times=2)
 
+    def test_a_queue_of_threads_is_estimated_like_any_other(self) -> None:
+        p = 0.5
+
+        def attempt() -> None:
+            first, second = threading.Lock(), threading.Lock()
+            counts, done = [0] * 16, False
+
+            def work(i: int) -> None:
+                while not done:
+                    with first:
+                        sum(range(20))
+                    with second:
+                        sum(range(20))
+                    counts[i] += 1
+
+            with profiled(100 * p) as seen:
+                crowd = [threading.Thread(target=work, args=(i,)) for i in range(len(counts))]
+                for thread in crowd:
+                    thread.start()
+                time.sleep(0.7)
+                done = True
+                for thread in crowd:
+                    thread.join()
+            n = sum(counts)
+            sigma = math.sqrt((1 - p) / p / n)
+            for name in ("first", "second"):
+                self.assert_close(seen.rows.of(name).acquires, n, 3 * sigma + 0.01, f"acquires of {name}")
+                self.assert_close(seen.rows.of(name).releases, n, 3 * sigma + 0.01, f"releases of {name}")
+
+        self.attempts(attempt)
+
     def test_hold_time_is_scaled_like_its_count(self) -> None:
         """sigma = sqrt(sum of squares (1 - p) / p): the few holds in which the machine was elsewhere weigh most."""
         n, p = 20_000, 0.1

@@ -166,10 +166,10 @@ START_TEST(pushed_inside_a_sample_is_lost_and_counted)
 	uint64_t counts[STATS], before;
 	stats_read(counts);
 	before = counts[STAT_samples_dropped];
-	thread_self()->is_sampling = true;
+	thread_hot.is_sampling = true;
 	ck_assert_int_eq(pushed_flush(sample, thread_self()), ERR_AGAIN);
-	ck_assert(thread_self()->is_sampling);
-	thread_self()->is_sampling = false;
+	ck_assert(thread_hot.is_sampling);
+	thread_hot.is_sampling = false;
 	stats_read(counts);
 	ck_assert_uint_eq(counts[STAT_samples_dropped], before + 1);
 }

@@ -87,7 +87,7 @@ END_TEST
 
 START_TEST(short_waits_are_kept_by_chance_and_sums_stay_unbiased)
 {
-	struct thread *thread = start(1, 1, 100000);
+	start(1, 1, 100000);
 	double sum = 0, count = 0, truth = 0;
 	int kept = 0;
 	const int n = 300000;
@@ -95,7 +95,7 @@ START_TEST(short_waits_are_kept_by_chance_and_sums_stay_unbiased)
 		int64_t wait_ns = 500 + j % 40000;
 		double weight;
 		truth += (double)wait_ns;
-		if (sampling_keep_wait(thread, wait_ns, &weight)) {
+		if (sampling_keep_wait(wait_ns, &weight)) {
 			sum += weight * (double)wait_ns;
 			count += weight;
 			kept++;
@@ -107,20 +107,25 @@ START_TEST(short_waits_are_kept_by_chance_and_sums_stay_unbiased)
 }
 END_TEST
 
-START_TEST(long_waits_are_all_kept)
+static void long_ones_are_kept(int64_t from_ns)
 {
-	struct thread *thread = start(1, 1, 100000);
 	for (int j = 0; j < 1000; j++) {
 		double weight;
-		ck_assert(sampling_keep_wait(thread, 100000 + j, &weight));
+		ck_assert(sampling_keep_wait(from_ns + j, &weight));
 		ck_assert_double_eq(weight, 1);
 	}
+}
+
+START_TEST(long_waits_are_all_kept)
+{
+	start(1, 1, 100000);
+	long_ones_are_kept(100000);
 }
 END_TEST
 
 static int64_t used_ns;
 
-static int64_t fake_thread_ns(void)
+static int64_t fake_used_ns(void)
 {
 	return used_ns;
 }
@@ -148,7 +153,7 @@ static void be_busy(struct thread *thread, int wall_per_used)
 
 START_TEST(a_busy_thread_stays_in_its_budget_and_unbiased)
 {
-	clock_thread_ns = fake_thread_ns;
+	clock_thread_ns = fake_used_ns;
 	struct thread *thread = start(99.9, 1, 0);
 	be_busy(thread, 1);
 	/* and comes back when it uses no locks */
@@ -161,9 +166,70 @@ START_TEST(a_busy_thread_stays_in_its_budget_and_unbiased)
 }
 END_TEST
 
+/* Threads that wait for each other: each operation 10 us of the processor, each sample 5 us more. */
+struct queue {
+	int64_t now_ns;
+	double sum, count, truth;
+	int64_t cost_ns;
+};
+
+static void wait_in_turn(struct thread *thread, struct queue *q, int n)
+{
+	double weight;
+	for (int j = 0; j < n; j++) {
+		int64_t wait_ns = 1000 + j * 7919L % 1999 * 1000;
+		q->truth += (double)wait_ns;
+		used_ns += 10000;
+		q->now_ns += 10000;
+		if (!sampling_keep_wait(wait_ns, &weight))
+			continue;
+		q->sum += weight * (double)wait_ns;
+		q->count += weight;
+		used_ns += 5000;
+		q->now_ns += 5000;
+		q->cost_ns += 5000;
+		sampling_account_wait(thread, 5000, q->now_ns);
+	}
+}
+
+START_TEST(waits_stay_in_a_budget_of_their_own_and_unbiased)
+{
+	clock_process_ns = fake_used_ns;
+	struct thread *thread = start(99.9, 1, 100000);
+	struct queue q = {.now_ns = used_ns = 1};
+	double distances = thread->thinning;
+	const int n = 2000000;
+	wait_in_turn(thread, &q, n);
+	ck_assert_double_le(100.0 * (double)q.cost_ns / (double)used_ns, 1.3);	/* start-up included */
+	ck_assert_double_eq_tol(q.sum / q.truth, 1, 0.05);	/* its standard error is 0.009 */
+	ck_assert_double_eq_tol(q.count / n, 1, 0.08);		/* 0.015 */
+	ck_assert_double_eq(thread->thinning, distances);
+
+	long_ones_are_kept(100000000);
+	/* and all come back when there are few */
+	for (int j = 0; j < 20; j++)
+		sampling_account_wait(thread, 5000, q.now_ns += 1000000000);
+	long_ones_are_kept(100000);
+}
+END_TEST
+
+/* It used next to nothing of the processor: what its waits cost is no matter. */
+START_TEST(an_idle_process_keeps_all_its_long_waits)
+{
+	clock_process_ns = fake_used_ns;
+	struct thread *thread = start(1, 1, 100000);
+	used_ns = 1;
+	for (int64_t now_ns = 1; now_ns < 10000000000; now_ns += 2500000) {
+		used_ns += 10000;
+		long_ones_are_kept(20000000);
+		sampling_account_wait(thread, 5000, now_ns);
+	}
+}
+END_TEST
+
 START_TEST(a_thread_set_aside_in_a_sample_goes_on_sampling)
 {
-	clock_thread_ns = fake_thread_ns;
+	clock_thread_ns = fake_used_ns;
 	struct thread *thread = start(99.9, 1, 0);
 	be_busy(thread, 1);
 	double before = thread->thinning;
@@ -177,7 +243,7 @@ END_TEST
 
 START_TEST(a_lasting_change_of_a_samples_cost_is_followed)
 {
-	clock_thread_ns = fake_thread_ns;
+	clock_thread_ns = fake_used_ns;
 	struct thread *thread = start(99.9, 1, 0);
 	be_busy(thread, 1);
 	for (int j = 0; j < 40; j++)
@@ -189,7 +255,7 @@ END_TEST
 
 START_TEST(a_thread_that_gets_a_tenth_of_a_processor_keeps_to_its_share_of_that)
 {
-	clock_thread_ns = fake_thread_ns;
+	clock_thread_ns = fake_used_ns;
 	be_busy(start(99.9, 1, 0), 10);
 }
 END_TEST
@@ -198,6 +264,7 @@ UNIT_TESTS("sampling", counts_are_estimated_within_their_standard_errors, locks_
 	   at_zero_percent_nothing_is_sampled, a_new_start_reaches_a_thread_that_sampled_nothing,
 	   the_first_operation_of_a_thread_is_sampled_like_any_other,
 	   short_waits_are_kept_by_chance_and_sums_stay_unbiased, long_waits_are_all_kept,
+	   waits_stay_in_a_budget_of_their_own_and_unbiased, an_idle_process_keeps_all_its_long_waits,
 	   a_busy_thread_stays_in_its_budget_and_unbiased,
 	   a_thread_set_aside_in_a_sample_goes_on_sampling,
 	   a_lasting_change_of_a_samples_cost_is_followed,

@@ -231,14 +231,14 @@ START_TEST(a_child_draws_numbers_of_its_own)
 {
 	init();
 	struct thread *thread = self_once_listed();
-	struct rng parents = thread->rng;
+	struct rng parents = thread->hot->rng;
 	thread->hot->countdown = 1000000;
 	threads_prefork();
 	pid_t child = fork();
 	if (!child) {
 		threads_postfork_child();
-		_exit(!(rng_next(&thread->rng) != rng_next(&parents) && thread->hot->countdown == 1 &&
-			thread->sampling_generation == 0));
+		_exit(!(rng_next(&thread->hot->rng) != rng_next(&parents) && thread->hot->countdown == 1 &&
+			thread->hot->sampling_generation == 0));
 	}
 	threads_postfork_parent();
 	ck_assert_int_eq(status_of(child), 0);
