@@ -11,7 +11,7 @@
  * one asked for.  A thread that was set aside in the middle of a sample did not pay for that
  * time: what a sample may have cost is bounded by what the thread's samples usually cost.
  *
- * Waits have a budget of their own, one for the process: fifty threads in one queue each wait
+ * Waits have the other half of the budget, one for the process: fifty threads in one queue each wait
  * most of the time and do little, so what a wait may cost is a question of what they all get
  * done.  The shortest wait that is kept for certain doubles and halves like the mean.
  *
@@ -26,6 +26,8 @@
 #include "runtime/stats.h"
 
 static const int64_t window_ns = 1000000;	/* 1 ms: a burst is noticed before it has cost much */
+/* Less is not worth asking for the thread's clock, a system call; after this long it is asked anyway. */
+static const int64_t window_cost_min_ns = 10000, window_max_ns = 100000000;
 static const double thinning_max = 1 << 20;
 static const int64_t waits_window_ns = 10000000;
 static const int64_t certain_wait_max_ns = 100000000;	/* of these there are few: kept whatever they cost */
@@ -96,11 +98,12 @@ bool sampling_keep_wait(int64_t wait_ns, double *weight)
 static void adapt(double *thinning, double min, double max, int64_t cost_ns, int64_t used_ns)
 {
 	double used_pct = 100.0 * (double)cost_ns / (double)(used_ns > 0 ? used_ns : 1);
-	if (used_pct > settings.budget_pct && *thinning < max) {
-		for (; used_pct > settings.budget_pct && *thinning < max; used_pct /= 2)
+	double budget_pct = settings.budget_pct / 2;	/* half for the one, half for the other */
+	if (used_pct > budget_pct && *thinning < max) {
+		for (; used_pct > budget_pct && *thinning < max; used_pct /= 2)
 			*thinning = 2 * *thinning < max ? 2 * *thinning : max;
 		stats_count(STAT_budget_exceeded);
-	} else if (used_pct < settings.budget_pct / 2 && *thinning > min) {
+	} else if (used_pct < budget_pct / 2 && *thinning > min) {
 		*thinning = *thinning / 2 > min ? *thinning / 2 : min;
 	}
 }
@@ -120,7 +123,8 @@ void sampling_account(struct thread *thread, int64_t cost_ns, int64_t now_ns)
 	if (settings.budget_pct <= 0)
 		return;
 	thread->window_cost_ns += plausible_cost(thread, cost_ns);
-	if (now_ns - thread->window_start_ns < window_ns)
+	int64_t passed_ns = now_ns - thread->window_start_ns;
+	if (passed_ns < window_ns || (thread->window_cost_ns < window_cost_min_ns && passed_ns < window_max_ns))
 		return;
 	int64_t used_ns = clock_thread_ns();
 	if (thread->window_start_ns)

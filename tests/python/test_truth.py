@@ -517,7 +517,7 @@ class Counts(Case):
         self.attempts(attempt, times=2)
 
     def test_a_tight_loop_over_budget_is_still_estimated_without_bias(self) -> None:
-        n = 1_000_000
+        n = 2_000_000
 
         def attempt(pct: float) -> None:
             before = sneck.status()["stats"]["uncontended_sampled"]
