@@ -36,6 +36,12 @@ ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: a test that is k
 warnings.simplefilter("ignore")  # from 3.12 on Python warns of a fork among threads
 LIMIT_S = 60
 
+def settled_fork():
+    # Where a sample has just been taken, our thread begins and allocates: see often().
+    if os.environ.get("SNECK_SANITIZED"):
+        time.sleep(0.3)
+    return os.fork()
+
 def end_of(child):
     # Its exit status as waitpid() has it, or an exception where it hangs.  Looks count beside the clock,
     # which runs on where the whole machine stands still.

@@ -249,7 +249,7 @@ children = [child]
 children, hear, say = [], *os.pipe()
 
 def go_down(level):
-    child = os.fork()
+    child = settled_fork()
     if child == 0:
         child_lock = threading.Lock()
         use(child_lock, 3)
