@@ -11,9 +11,9 @@
  * one asked for.  A thread that was set aside in the middle of a sample did not pay for that
  * time: what a sample may have cost is bounded by what the thread's samples usually cost.
  *
- * Waits have the other half of the budget, one for the process: fifty threads in one queue each wait
- * most of the time and do little, so what a wait may cost is a question of what they all get
- * done.  The shortest wait that is kept for certain doubles and halves like the mean.
+ * Waits have the other half of the budget, one for the process: fifty threads in one queue
+ * each wait most of the time and do little, so what a wait may cost is a question of what they
+ * all get done.  The shortest wait that is kept for certain doubles and halves like the mean.
  *
  * Waits are counted by several threads at once where interpreters have a GIL each: so without
  * a lock, and who exchanges the window's start is the one to close it.
