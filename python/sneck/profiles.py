@@ -91,7 +91,15 @@ class Lock:
 
     @property
     def acquires(self) -> int:
-        return self.values["lock-acquire"]
+        """An estimate.  How many operations were contended is known: those that got the lock are scaled to it.
+
+        Not for semaphores, whose waits are several to an acquire.
+        """
+        estimate, sampled = self.values["lock-acquire"], self.values["lock-contended"]
+        if not self.exact or not sampled or self.key.kind not in ("threading.Lock", "threading.RLock"):
+            return estimate
+        got_it = max(sampled - self.failed, 0)
+        return max(round(estimate + got_it * (self.exact.contended / sampled - 1)), 0)
 
     @property
     def failed(self) -> int:

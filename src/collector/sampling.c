@@ -32,7 +32,6 @@ static const double thinning_max = 1 << 20;
 static const int64_t waits_window_ns = 10000000;
 static const int64_t certain_wait_max_ns = 100000000;	/* of these there are few: kept whatever they cost */
 static const double keep_min = 0.01;		/* a wait of no length still stands for something */
-static const int idle_share = 4;		/* who uses less of a processor may pay as if it used a quarter */
 
 static struct sampling settings;
 static unsigned generation = 1;
@@ -142,8 +141,8 @@ static void close_waits_window(int64_t passed_ns)
 	if (passed_ns < 0)
 		return;		/* the first window begins */
 	used_ns -= used_before_ns;
-	if (used_ns < passed_ns / idle_share)
-		used_ns = passed_ns / idle_share;
+	if (used_ns < passed_ns)
+		used_ns = passed_ns;	/* what an idle process pays for its waits hurts nobody */
 	double certain_ns = (double)__atomic_load_n(&waits.certain_ns, __ATOMIC_RELAXED);
 	adapt(&certain_ns, (double)settings.thinning_ns, (double)certain_wait_max_ns, cost_ns, used_ns);
 	__atomic_store_n(&waits.certain_ns, (int64_t)certain_ns, __ATOMIC_RELAXED);

@@ -151,6 +151,16 @@ class Numbers(Case):
         [lock] = self.run_json()["locks"]
         self.assertEqual((lock["acquires"], lock["failed"], lock["wait_ns"]), (0, 3, 9 * MS))
 
+    def test_sampled_waits_are_scaled_to_those_counted(self) -> None:
+        """Of ten counted, samples speak for eight: six got the lock, two gave up; and 50 did not wait."""
+        Maker().sample([("f", "m.py", 1)], labels("m.py:5:lock"), {"lock-acquire": 6, "lock-contended": 6}) \
+            .sample([("f", "m.py", 2)], labels("m.py:5:lock"), {"lock-acquire-failed": 2, "lock-contended": 2}) \
+            .sample([("f", "m.py", 1)], labels("m.py:5:lock"), free(50)).stats("m.py:5:lock", [MS] * 10) \
+            .sample([("f", "m.py", 2)], labels("m.py:6:gate"), {"lock-acquire-failed": 9, "lock-contended": 9}) \
+            .stats("m.py:6:gate", [MS] * 4).write(self.path())
+        found = {lock["name"]: lock["acquires"] for lock in self.run_json()["locks"]}
+        self.assertEqual(found, {"m.py:5:lock": 50 + round(10 * 6 / 8), "m.py:6:gate": 0})
+
     def test_lock_known_by_its_exact_counts_alone_is_shown(self) -> None:
         Maker().stats("m.py:5:lock", [MS, MS]).write(self.path())
         [lock] = self.run_json()["locks"]

@@ -219,7 +219,7 @@ START_TEST(an_idle_process_keeps_all_its_long_waits)
 	clock_process_ns = fake_used_ns;
 	struct thread *thread = start(1, 1, 100000);
 	used_ns = 1;
-	for (int64_t now_ns = 1; now_ns < 10000000000; now_ns += 5000000) {
+	for (int64_t now_ns = 1; now_ns < 10000000000; now_ns += 2500000) {
 		used_ns += 10000;
 		long_ones_are_kept(20000000);
 		sampling_account_wait(thread, 5000, now_ns);
