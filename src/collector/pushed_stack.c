@@ -26,15 +26,13 @@ static int push_frames(struct pushed *sample, struct thread *thread)
 {
 	struct raw_frame raw[STACK_DEPTH_MAX];
 	struct frame frames[STACK_DEPTH_MAX];
-	bool was_sampling = thread && thread_hot.is_sampling;
-	if (thread)
-		thread_hot.is_sampling = true;
+	bool was_sampling = thread_hot.is_sampling;
+	thread_hot.is_sampling = true;
 	size_t total, depth = py_frames_walk(PyThreadState_Get(), raw, STACK_DEPTH_MAX, &total);
 	code_table_resolve(raw, depth, frames);
 	if (thread && !was_sampling)
 		thread_name_refresh(thread);
-	if (thread)
-		thread_hot.is_sampling = was_sampling;
+	thread_hot.is_sampling = was_sampling;
 	return pushed_frames(sample, frames, depth, total - depth);
 }
 

@@ -26,6 +26,8 @@
 #include "runtime/clocks.h"
 #include "runtime/error.h"
 
+_Static_assert(sizeof(struct thread_hot) == 64, "one line of the processor's cache, and little of what glibc keeps for all");
+
 __thread struct thread_hot thread_hot SNECK_TLS = {.countdown = 1};
 
 static struct mutex threads_lock = MUTEX_INITIALIZER(LOCK_RANK_THREADS);
