@@ -1,8 +1,9 @@
 /*
  * lock_class.c - the classes, by id and by text.
  *
- * Locking: classes_lock (LOCK_RANK_CLASSES) guards making a class and all counts.  Ids and
- *          labels are read without it: published once, then constant.
+ * Locking: classes_lock (LOCK_RANK_CLASSES) guards making a class, and the counts but those of
+ *          waits since the last lock_class_take(): these are atomic, each on its own.  Ids
+ *          and labels are read without it: published once, then constant.
  * Fork:    the child keeps the classes and starts from counts of zero.
  */
 #include <config.h>
@@ -154,26 +155,28 @@ void lock_class_exclude(bool (*is_excluded)(const char *module))
 /* Most classes are never contended: their counts are made when there is something to count. */
 static struct lock_counts *counts_of(struct lock_class *c)
 {
-	if (!c->counts)
-		c->counts = calloc(2, sizeof(*c->counts));
-	return c->counts;
+	struct lock_counts *none = NULL, *counts = __atomic_load_n(&c->counts, __ATOMIC_ACQUIRE);
+	if (counts)
+		return counts;
+	counts = calloc(2, sizeof(*counts));
+	if (!counts || __atomic_compare_exchange_n(&c->counts, &none, counts, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+		return counts;
+	free(counts);
+	return none;
 }
 
-static void count_wait(struct lock_counts *counts, uint64_t wait_ns)
-{
-	counts->contended++;
-	counts->wait_ns += wait_ns;
-	if (wait_ns > counts->wait_max_ns)
-		counts->wait_max_ns = wait_ns;
-	counts->wait_histogram[histogram_bucket((int64_t)wait_ns)]++;
-}
-
+/* Of every wait there is, while its thread holds the lock: two additions. */
 void lock_class_count_wait(struct lock_class *c, int64_t wait_ns)
 {
-	mutex_lock(&classes_lock);
-	if (counts_of(c))
-		count_wait(c->counts, wait_ns > 0 ? (uint64_t)wait_ns : 0);
-	mutex_unlock(&classes_lock);
+	struct lock_counts *counts = counts_of(c);
+	if (!counts)
+		return;
+	uint64_t ns = wait_ns > 0 ? (uint64_t)wait_ns : 0, max_ns = __atomic_load_n(&counts->wait_max_ns, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&counts->wait_ns, ns, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&counts->wait_histogram[histogram_bucket(wait_ns)], 1, __ATOMIC_RELAXED);
+	while (ns > max_ns && !__atomic_compare_exchange_n(&counts->wait_max_ns, &max_ns, ns, true, __ATOMIC_RELAXED,
+							   __ATOMIC_RELAXED))
+		;
 }
 
 void lock_class_count_acquires(struct lock_class *c, double n)
@@ -204,14 +207,37 @@ static void counts_add(struct lock_counts *sum, const struct lock_counts *more)
 		sum->wait_histogram[i] += more->wait_histogram[i];
 }
 
+/* Each count as it is now; with `take` it begins from zero again, and none is lost. */
+static uint64_t count_now(uint64_t *count, bool take)
+{
+	return take ? __atomic_exchange_n(count, 0, __ATOMIC_RELAXED) : __atomic_load_n(count, __ATOMIC_RELAXED);
+}
+
+static uint32_t bucket_now(uint32_t *bucket, bool take)
+{
+	return take ? __atomic_exchange_n(bucket, 0, __ATOMIC_RELAXED) : __atomic_load_n(bucket, __ATOMIC_RELAXED);
+}
+
+static void counts_now(struct lock_counts *from, bool take, struct lock_counts *counts)
+{
+	*counts = (struct lock_counts){
+		.acquires = from->acquires, .hold_ns = from->hold_ns,
+		.wait_ns = count_now(&from->wait_ns, take), .wait_max_ns = count_now(&from->wait_max_ns, take),
+	};
+	for (size_t i = 0; i < HISTOGRAM_BUCKETS; i++)
+		counts->contended += counts->wait_histogram[i] = bucket_now(&from->wait_histogram[i], take);
+	if (take)
+		from->acquires = from->hold_ns = 0;
+}
+
 bool lock_class_take(struct lock_class *c, struct lock_counts *counts)
 {
+	struct lock_counts *kept = __atomic_load_n(&c->counts, __ATOMIC_ACQUIRE);
 	*counts = (struct lock_counts){0};
 	mutex_lock(&classes_lock);
-	if (c->counts) {
-		*counts = c->counts[0];
-		counts_add(&c->counts[1], counts);
-		c->counts[0] = (struct lock_counts){0};
+	if (kept) {
+		counts_now(&kept[0], true, counts);
+		counts_add(&kept[1], counts);
 	}
 	mutex_unlock(&classes_lock);
 	return counts->contended || counts->acquires > 0 || counts->hold_ns > 0;
@@ -219,11 +245,12 @@ bool lock_class_take(struct lock_class *c, struct lock_counts *counts)
 
 void lock_class_read(struct lock_class *c, struct lock_counts *counts)
 {
+	struct lock_counts *kept = __atomic_load_n(&c->counts, __ATOMIC_ACQUIRE);
 	*counts = (struct lock_counts){0};
 	mutex_lock(&classes_lock);
-	if (c->counts) {
-		*counts = c->counts[1];
-		counts_add(counts, &c->counts[0]);
+	if (kept) {
+		counts_now(&kept[0], false, counts);
+		counts_add(counts, &kept[1]);
 	}
 	mutex_unlock(&classes_lock);
 }
@@ -231,9 +258,14 @@ void lock_class_read(struct lock_class *c, struct lock_counts *counts)
 void lock_class_reset_counts(void)
 {
 	mutex_lock(&classes_lock);
-	for (uint32_t id = 1; id <= last_id; id++)
-		if (classes[id]->counts)
-			memset(classes[id]->counts, 0, 2 * sizeof(struct lock_counts));
+	struct lock_counts forgotten;
+	for (uint32_t id = 1; id <= last_id; id++) {
+		struct lock_counts *kept = __atomic_load_n(&classes[id]->counts, __ATOMIC_ACQUIRE);
+		if (!kept)
+			continue;
+		counts_now(&kept[0], true, &forgotten);
+		kept[1] = (struct lock_counts){0};
+	}
 	mutex_unlock(&classes_lock);
 }
 

@@ -35,22 +35,25 @@ enum lock_event {
 /* Counts since the start, or since the last upload. */
 struct lock_counts {
 	double acquires, hold_ns;		/* estimated */
-	uint64_t contended, wait_ns, wait_max_ns;	/* exact, of attempts that found the lock taken */
+	uint64_t wait_ns, wait_max_ns;		/* exact, of attempts that found the lock taken */
+	uint64_t contended;			/* how many these were: the histogram's sum */
 	uint32_t wait_histogram[HISTOGRAM_BUCKETS];
 };
 
 struct lock_class {
+	/* what every wait reads, in one line */
+	struct lock_counts *counts;	/* [2]: since the last lock_class_take(), and before; NULL: all zero */
+	struct lock_name *unnamed;	/* its creation gave no name: what is known; a sample looks for the rest */
+	uint32_t successor;		/* the class found by that search, or 0 */
+	bool is_excluded;		/* of a module the user does not want to see: its samples are left out */
+
 	uint32_t id;
+	uint32_t of_primitive;		/* as successor, for the primitive this lock is inside of */
 	const char *kind;		/* threading.Lock; static */
 	char *name;			/* file.py:12:lock */
 	char *owner;			/* "" if there is none */
 	char *module;			/* where it is made or, unknown that, first used; NULL until it is said */
-	bool is_excluded;		/* of a module the user does not want to see: its samples are left out */
-	struct lock_name *unnamed;	/* its creation gave no name: what is known; a sample looks for the rest */
-	uint32_t successor;		/* the class found by that search, or 0 */
-	uint32_t of_primitive;		/* the same for the primitive this lock is inside of, or 0 */
 	struct label_set labels[LOCK_EVENTS];
-	struct lock_counts *counts;	/* [2]: since the last lock_class_take(), and before; NULL: all zero */
 };
 
 const char *lock_kind_name(enum lock_kind kind);

@@ -4,7 +4,7 @@
  *     sampled           stack and names   while the lock is not yet held
  *                       clock, original, clock
  *                       a few stores      into the thread's own cache
- *     not drawn, but    clock, original, clock
+ *     not drawn, but    whose lock, clock, original, clock
  *     it had to wait    exact counts; stack and names of those that are kept
  *
  * While the original runs (it may release the GIL, and run signal handlers) the thread samples
@@ -113,6 +113,8 @@ struct attempt {
 	bool is_unsure;			/* the lock is being handed on: whether it was contended will show */
 	bool is_counted, is_kept;	/* exactly; in the profile */
 	double weight;			/* of a drawn or kept one */
+	double luck;			/* decides whether a wait is kept */
+	struct lock_class *lock_class;	/* NULL: a closer look has to find it */
 	int64_t begin_ns, end_ns;
 	PyObject *result;
 };
@@ -131,7 +133,7 @@ static void count(struct attempt *a, struct lock_class *c)
 	}
 	stats_count(STAT_contended);
 	lock_class_count_wait(c, wait_ns);
-	a->is_kept = sampling_keep_wait(wait_ns, &a->weight);
+	a->is_kept = sampling_keep_wait(wait_ns, a->luck, &a->weight);
 }
 
 static enum lock_event event_of(const struct operation *op, const struct attempt *a)
@@ -212,19 +214,28 @@ static bool is_handed_on(const struct lock_call *call, const struct lock_look *l
 	return look->is_semaphore && lock_semaphore_value(call->lock, look->at) > 0 && lock_is_busy(call->lock, look);
 }
 
-static void look_at(const struct lock_call *call, uintptr_t self, struct attempt *a)
+/* Is it taken, or may it be? */
+static bool look_at(const struct lock_call *call, struct attempt *a)
 {
 	const struct lock_look *look = &lock_looks[call->method->kind];
-	a->is_reentry = call->method->kind == LOCK_KIND_RLOCK && rlock_owner(call->lock) == self;
-	a->is_unsure = is_handed_on(call, look);
-	a->is_contended = !a->is_reentry && !a->is_unsure && lock_is_busy(call->lock, look);
+	bool is_reentry = call->method->kind == LOCK_KIND_RLOCK && rlock_owner(call->lock) == (uintptr_t)pthread_self();
+	bool is_unsure = is_handed_on(call, look);
+	bool is_contended = !is_reentry && !is_unsure && lock_is_busy(call->lock, look);
+	a->is_reentry = is_reentry;
+	a->is_unsure = is_unsure;
+	a->is_contended = is_contended;
+	return is_unsure || is_contended;
 }
 
 /* What is left for those that are kept, and for those that have to be looked at closely. */
-static COLD void record_afterwards(struct thread *thread, const struct lock_call *call, struct attempt *a)
+static COLD void record_afterwards(const struct lock_call *call, struct attempt *a)
 {
+	struct thread *thread = sampling_thread();
 	struct operation op;
 	PyObject *type, *value, *traceback;
+	if (!thread)
+		return;
+	thread_hot.is_sampling = true;
 	PyErr_Fetch(&type, &value, &traceback);
 	operation_look_around(&op, thread, call);
 	PyErr_Restore(type, value, traceback);
@@ -232,35 +243,40 @@ static COLD void record_afterwards(struct thread *thread, const struct lock_call
 		record(&op, a, NULL);
 	if (a->is_kept)
 		account(thread, a->is_contended, a->end_ns);
+	thread_hot.is_sampling = false;
 }
 
-static void timed(struct thread *thread, const struct lock_call *call, struct attempt *a)
+static void glance(const struct lock_call *call, struct attempt *a)
 {
 	thread_hot.is_sampling = true;
-	struct lock_class *c = a->result ? operation_class_at_a_glance(call) : NULL;
-	if (c && !c->is_excluded)
-		count(a, c);
-	if (!c || a->is_kept)
-		record_afterwards(thread, call, a);
+	a->lock_class = operation_class_at_a_glance(call);
+	a->luck = rng_uniform(&thread_hot.rng);
 	thread_hot.is_sampling = false;
 }
 
 /*
  * The lock is taken, or being handed on: a semaphore may be taken without the GIL, so there
- * only the time tells whether it waited.  Under heavy contention all acquires come by here,
- * and short waits are seldom kept: so nothing is touched before the original, and the stack is
- * looked at only once there is something to say of it.  Nor is anything done first for those
- * that are drawn: they would come late, wait more often than the rest, and speak for it wrongly.
+ * only the time tells whether it waited.  Under heavy contention all acquires come by here, short
+ * waits are seldom kept, and after a wait the caches are cold: so what is to be known of the thread
+ * and its caller is read before, when it is at hand, and of those not kept nothing after but what
+ * all threads share.  Drawn or not makes no difference before the wait: the drawn would
+ * come late, wait more often than the rest, and speak for it wrongly.
  */
 static PyObject *acquire_timed(const struct lock_call *call, struct attempt *a)
 {
+	if (!sampling_thread())
+		return lock_call_original(call);
+	glance(call, a);
 	a->begin_ns = clock_now_ns();
 	a->result = lock_call_original(call);
 	a->end_ns = clock_now_ns();
 	decide(a);
-	struct thread *thread = a->is_contended || a->is_drawn ? sampling_thread() : NULL;
-	if (thread)
-		timed(thread, call, a);
+	if (!(a->is_contended || a->is_drawn) || !is_running())
+		return a->result;
+	if (a->lock_class && !a->lock_class->is_excluded)
+		count(a, a->lock_class);
+	if (!a->lock_class || a->is_kept)
+		record_afterwards(call, a);
 	return a->result;
 }
 
@@ -292,8 +308,7 @@ PyObject *lock_acquire_slow(const struct lock_call *call)
 			return lock_call_original(call);
 		a.is_drawn = sampling_draw(thread, &a.weight);
 	}
-	look_at(call, (uintptr_t)pthread_self(), &a);
-	if (a.is_contended || a.is_unsure)
+	if (look_at(call, &a))
 		return acquire_timed(call, &a);
 	return a.is_drawn ? acquire_sampled(thread, call, &a) : lock_call_original(call);
 }

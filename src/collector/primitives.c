@@ -107,6 +107,17 @@ static struct entry *free_entry(uintptr_t key)
 	return &entries[i];
 }
 
+/*
+ * Code that was looked up in vain when all modules had been looked through.  It belongs to one of
+ * them, so it stays the user's: who waits for a lock need not ask again what was imported since.
+ */
+static uintptr_t strangers[64];
+
+static uintptr_t *stranger_slot(uintptr_t code)
+{
+	return &strangers[slot_of(code) % (sizeof(strangers) / sizeof(strangers[0]))];
+}
+
 static void insert(PyObject *object, enum row_role role, const char *kind, PyObject *modules)
 {
 	uintptr_t key = (uintptr_t)object;
@@ -118,6 +129,8 @@ static void insert(PyObject *object, enum row_role role, const char *kind, PyObj
 		entry->kind = kind;
 		entry->modules = modules;
 		Py_INCREF(object);
+		if (__atomic_load_n(stranger_slot(key), __ATOMIC_RELAXED) == key)
+			__atomic_store_n(stranger_slot(key), 0, __ATOMIC_RELAXED);
 		/* release: pairs with the acquire in find(). */
 		atomic_store_explicit(&entry->key, key, memory_order_release);
 	}
@@ -354,19 +367,24 @@ static void __attribute__((noinline)) catch_up(PyObject *modules, Py_ssize_t n_m
 }
 
 /*
- * The interpreter whose modules this thread looked at last: most threads never change it,
- * so one comparison tells that nothing is new.
+ * The interpreter whose modules were looked at last: most processes have but one, so one
+ * comparison tells that nothing is new.
  */
-static __thread SNECK_TLS struct interpreter *last;
+static struct interpreter *last;
 
-static void keep_up(void)
+/* False: there may be primitives we do not know yet. */
+static bool keep_up(void)
 {
 	PyObject *modules = PyImport_GetModuleDict();
 	Py_ssize_t n_modules = PyDict_Size(modules);
-	if (!last || last->modules != modules)
-		last = interpreter_of(modules);
-	if (last && last->n_modules != n_modules)
+	struct interpreter *mine = __atomic_load_n(&last, __ATOMIC_RELAXED);
+	if (!mine || mine->modules != modules) {
+		mine = interpreter_of(modules);
+		__atomic_store_n(&last, mine, __ATOMIC_RELAXED);
+	}
+	if (mine && mine->n_modules != n_modules)
 		catch_up(modules, n_modules);
+	return mine && mine->n_modules == n_modules;
 }
 
 int primitives_init(void)
@@ -377,8 +395,15 @@ int primitives_init(void)
 
 bool primitives_knows(uintptr_t code)
 {
-	keep_up();
-	return find(code) != NULL;
+	uintptr_t *stranger = stranger_slot(code);
+	if (__atomic_load_n(stranger, __ATOMIC_RELAXED) == code)
+		return false;
+	bool is_whole = keep_up();
+	if (find(code))
+		return true;
+	if (is_whole)
+		__atomic_store_n(stranger, code, __ATOMIC_RELAXED);
+	return false;
 }
 
 bool primitives_makes_inner_locks(uintptr_t code)

@@ -80,7 +80,7 @@ bool sampling_draw(struct thread *thread, double *weight)
 	return true;
 }
 
-bool sampling_keep_wait(int64_t wait_ns, double *weight)
+bool sampling_keep_wait(int64_t wait_ns, double luck, double *weight)
 {
 	*weight = 1;
 	int64_t certain_ns = __atomic_load_n(&waits.certain_ns, __ATOMIC_RELAXED);
@@ -90,7 +90,7 @@ bool sampling_keep_wait(int64_t wait_ns, double *weight)
 	if (keep < keep_min)
 		keep = keep_min;
 	*weight = 1 / keep;
-	return rng_uniform(&thread_hot.rng) <= keep;
+	return luck <= keep;
 }
 
 /* One more step of the thinning towards the budget: less is kept the larger it is. */

@@ -29,8 +29,11 @@ void sampling_set(const struct sampling *sampling);
  */
 bool sampling_draw(struct thread *thread, double *weight);
 
-/* Keep the stack of a contended operation that waited so long?  *weight as above. */
-bool sampling_keep_wait(int64_t wait_ns, double *weight);
+/*
+ * Keep the stack of a contended operation that waited so long?  *weight as above.
+ * luck: uniform in (0, 1], independent of the wait; so it may be drawn before.
+ */
+bool sampling_keep_wait(int64_t wait_ns, double luck, double *weight);
 
 /* What a sample has just cost the thread: keeps it in its budget.  now_ns: monotonic. */
 void sampling_account(struct thread *thread, int64_t cost_ns, int64_t now_ns);

@@ -5,6 +5,7 @@
 
 #include "collector/lock_class.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -70,6 +71,42 @@ START_TEST(counts_are_exact_and_taken_once)
 }
 END_TEST
 
+enum { WAITERS = 4, WAITS = 50000 };
+
+static void *wait_often(void *of_class)
+{
+	for (int64_t i = 1; i <= WAITS; i++)
+		lock_class_count_wait(of_class, i);
+	return NULL;
+}
+
+START_TEST(no_wait_is_lost_between_those_that_count_and_one_that_takes)
+{
+	struct lock_class *c = lock_class_intern("threading.Lock", "a.py:3:z", "");
+	struct lock_counts taken = {0}, now, all;
+	pthread_t threads[WAITERS];
+	for (int i = 0; i < WAITERS; i++)
+		ck_assert_int_eq(pthread_create(&threads[i], NULL, wait_often, c), 0);
+	uint64_t max_ns = 0;
+	for (int i = 0; i <= 1000; i++) {
+		if (i == 1000)
+			for (int j = 0; j < WAITERS; j++)
+				pthread_join(threads[j], NULL);
+		lock_class_take(c, &now);
+		taken.contended += now.contended;
+		taken.wait_ns += now.wait_ns;
+		max_ns = now.wait_max_ns > max_ns ? now.wait_max_ns : max_ns;
+	}
+	lock_class_read(c, &all);
+	ck_assert_uint_eq(taken.contended, (uint64_t)WAITERS * WAITS);
+	ck_assert_uint_eq(taken.wait_ns, (uint64_t)WAITERS * WAITS * (WAITS + 1) / 2);
+	ck_assert_uint_eq(max_ns, WAITS);
+	ck_assert_uint_eq(all.contended, taken.contended);
+	ck_assert_uint_eq(all.wait_ns, taken.wait_ns);
+	ck_assert_uint_eq(all.wait_max_ns, WAITS);
+}
+END_TEST
+
 START_TEST(too_many_names_become_one_that_says_so)
 {
 	char name[32];
@@ -85,4 +122,5 @@ START_TEST(too_many_names_become_one_that_says_so)
 END_TEST
 
 UNIT_TESTS("lock_class", equal_texts_are_one_class, labels_say_kind_name_owner_and_event,
-	   counts_are_exact_and_taken_once, too_many_names_become_one_that_says_so)
+	   counts_are_exact_and_taken_once, no_wait_is_lost_between_those_that_count_and_one_that_takes,
+	   too_many_names_become_one_that_says_so)

@@ -95,7 +95,7 @@ START_TEST(short_waits_are_kept_by_chance_and_sums_stay_unbiased)
 		int64_t wait_ns = 500 + j % 40000;
 		double weight;
 		truth += (double)wait_ns;
-		if (sampling_keep_wait(wait_ns, &weight)) {
+		if (sampling_keep_wait(wait_ns, rng_uniform(&thread_hot.rng), &weight)) {
 			sum += weight * (double)wait_ns;
 			count += weight;
 			kept++;
@@ -111,7 +111,7 @@ static void long_ones_are_kept(int64_t from_ns)
 {
 	for (int j = 0; j < 1000; j++) {
 		double weight;
-		ck_assert(sampling_keep_wait(from_ns + j, &weight));
+		ck_assert(sampling_keep_wait(from_ns + j, rng_uniform(&thread_hot.rng), &weight));
 		ck_assert_double_eq(weight, 1);
 	}
 }
@@ -181,7 +181,7 @@ static void wait_in_turn(struct thread *thread, struct queue *q, int n)
 		q->truth += (double)wait_ns;
 		used_ns += 10000;
 		q->now_ns += 10000;
-		if (!sampling_keep_wait(wait_ns, &weight))
+		if (!sampling_keep_wait(wait_ns, rng_uniform(&thread_hot.rng), &weight))
 			continue;
 		q->sum += weight * (double)wait_ns;
 		q->count += weight;
