@@ -226,7 +226,7 @@ def range_text(option: Option) -> str:
 
 
 def variables_text(option: Option) -> str:
-    return "<br>".join(f"`{name}`" for name in option.variables())
+    return ", ".join(f"`{name}`" for name in option.variables())
 
 
 def options(tables: Tables) -> Iterator[str]:
