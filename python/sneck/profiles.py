@@ -72,6 +72,7 @@ class Lock:
 
     key: Key
     values: Counter[str] = field(default_factory=Counter)  # by sample type
+    acquired: float = 0  # by the lock's own account where a file has it, else by samples
     exact: Exact | None = None
     waiters: Counter[Waiter] = field(default_factory=Counter)  # their wait_ns
     stacks: dict[tuple[Frame, ...], Stack] = field(default_factory=dict)
@@ -91,15 +92,8 @@ class Lock:
 
     @property
     def acquires(self) -> int:
-        """An estimate.  How many operations were contended is known: those that got the lock are scaled to it.
-
-        Not for semaphores, whose waits are several to an acquire.
-        """
-        estimate, sampled = self.values["lock-acquire"], self.values["lock-contended"]
-        if not self.exact or not sampled or self.key.kind not in ("threading.Lock", "threading.RLock"):
-            return estimate
-        got_it = max(sampled - self.failed, 0)
-        return max(round(estimate + got_it * (self.exact.contended / sampled - 1)), 0)
+        """Those that did not wait are estimated."""
+        return max(round(self.acquired), 0)
 
     @property
     def failed(self) -> int:
@@ -170,11 +164,15 @@ class Merged:
     def add(self, path: str, profile: Profile) -> None:
         """Add one file."""
         names = [name for name, _unit in profile["sample_types"]]
+        by_samples: Counter[Key] = Counter()
+        by_locks: dict[Key, float] = {}
         for frames, labels, values in profile["samples"]:
-            self.add_sample(frames, labels, dict(zip(names, values)))
+            self.add_sample(frames, labels, dict(zip(names, values)), by_samples)
         for comment in profile["comments"]:
             if comment.startswith(STATS_PREFIX):
-                self.add_stats(comment[len(STATS_PREFIX):])
+                self.add_stats(comment[len(STATS_PREFIX):], by_locks)
+        for key, acquired in {**by_samples, **by_locks}.items():
+            self.lock(key).acquired += acquired
         match = FILE_NAME.search(path)
         self.files.append(path)
         self.processes.add(match["pid"] if match else path)
@@ -182,12 +180,13 @@ class Merged:
         self.add_period(profile["time_ns"], profile["duration_ns"])
 
     def add_sample(self, frames: Iterable[tuple[str, str, int]], labels: Mapping[str, str | int],
-                   values: Mapping[str, int]) -> None:
+                   values: Mapping[str, int], acquired: Counter[Key]) -> None:
         of_locks = {name: value for name, value in values.items() if name.startswith("lock-")}
         if not any(of_locks.values()):
             return
         lock = self.lock(Key(*(str(labels.get(label, "")) for label in ("lock name", "lock kind", "lock owner"))))
         lock.values.update(of_locks)
+        acquired[lock.key] += of_locks.get("lock-acquire", 0)
         wait_ns = values.get("lock-acquire-wait", 0)
         contended = values.get("lock-contended")
         if contended or (contended is None and wait_ns):
@@ -199,13 +198,15 @@ class Merged:
             stack.contended += contended or 0
             stack.threads[thread] += wait_ns
 
-    def add_stats(self, text: str) -> None:
+    def add_stats(self, text: str, acquired: dict[Key, float]) -> None:
         """Add a lock's own counts; a line that is none is counted, not believed."""
         try:
             stats = json.loads(text)
             key = Key(str(stats["name"]), str(stats.get("kind") or ""), str(stats.get("owner") or ""))
             histogram = Counter({int(index): int(n) for index, n in stats["wait_histogram"].items()})
             exact = Exact(int(stats["contended"]), int(stats["wait_ns"]), int(stats["wait_max_ns"]), histogram)
+            if "acquires" in stats:
+                acquired[key] = acquired.get(key, 0) + float(stats["acquires"])
         except (ValueError, TypeError, LookupError, AttributeError):
             self.bad_comments += 1
             return

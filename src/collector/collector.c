@@ -134,8 +134,8 @@ static json_t *histogram(const uint32_t counts[HISTOGRAM_BUCKETS])
 static void note(const struct lock_class *c, const struct lock_counts *counts,
 		    void (*add)(void *context, const char *text), void *context)
 {
-	json_t *lock = json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:o}", "name", c->name, "kind", c->kind,
-				 "owner", c->owner, "contended", (json_int_t)counts->contended,
+	json_t *lock = json_pack("{s:s, s:s, s:s, s:f, s:I, s:I, s:I, s:o}", "name", c->name, "kind", c->kind,
+				 "owner", c->owner, "acquires", counts->acquires, "contended", (json_int_t)counts->contended,
 				 "wait_ns", (json_int_t)counts->wait_ns, "wait_max_ns", (json_int_t)counts->wait_max_ns,
 				 "wait_histogram", histogram(counts->wait_histogram));
 	char *json = lock ? json_dumps(lock, JSON_COMPACT) : NULL, *text;

@@ -30,7 +30,7 @@ struct lock_stats {
 	const char *name;		/* file.py:12:lock */
 	const char *kind;		/* threading.Lock */
 	const char *owner;		/* "" if there is none */
-	double acquires, hold_ns;	/* estimated */
+	double acquires, hold_ns;	/* estimated; but contended acquires are counted */
 	uint64_t contended, wait_ns, wait_max_ns;	/* exact, of attempts that found the lock taken */
 	uint32_t wait_histogram[HISTOGRAM_BUCKETS];
 };

@@ -166,7 +166,7 @@ static struct lock_counts *counts_of(struct lock_class *c)
 }
 
 /* Of every wait there is, while its thread holds the lock: two additions. */
-void lock_class_count_wait(struct lock_class *c, int64_t wait_ns)
+void lock_class_count_wait(struct lock_class *c, int64_t wait_ns, bool is_acquire)
 {
 	struct lock_counts *counts = counts_of(c);
 	if (!counts)
@@ -174,6 +174,8 @@ void lock_class_count_wait(struct lock_class *c, int64_t wait_ns)
 	uint64_t ns = wait_ns > 0 ? (uint64_t)wait_ns : 0, max_ns = __atomic_load_n(&counts->wait_max_ns, __ATOMIC_RELAXED);
 	__atomic_fetch_add(&counts->wait_ns, ns, __ATOMIC_RELAXED);
 	__atomic_fetch_add(&counts->wait_histogram[histogram_bucket(wait_ns)], 1, __ATOMIC_RELAXED);
+	if (!is_acquire)
+		__atomic_fetch_add(&counts->no_acquires, 1, __ATOMIC_RELAXED);
 	while (ns > max_ns && !__atomic_compare_exchange_n(&counts->wait_max_ns, &max_ns, ns, true, __ATOMIC_RELAXED,
 							   __ATOMIC_RELAXED))
 		;
@@ -200,6 +202,7 @@ static void counts_add(struct lock_counts *sum, const struct lock_counts *more)
 	sum->acquires += more->acquires;
 	sum->hold_ns += more->hold_ns;
 	sum->contended += more->contended;
+	sum->no_acquires += more->no_acquires;
 	sum->wait_ns += more->wait_ns;
 	if (more->wait_max_ns > sum->wait_max_ns)
 		sum->wait_max_ns = more->wait_max_ns;
@@ -223,9 +226,11 @@ static void counts_now(struct lock_counts *from, bool take, struct lock_counts *
 	*counts = (struct lock_counts){
 		.acquires = from->acquires, .hold_ns = from->hold_ns,
 		.wait_ns = count_now(&from->wait_ns, take), .wait_max_ns = count_now(&from->wait_max_ns, take),
+		.no_acquires = count_now(&from->no_acquires, take),
 	};
 	for (size_t i = 0; i < HISTOGRAM_BUCKETS; i++)
 		counts->contended += counts->wait_histogram[i] = bucket_now(&from->wait_histogram[i], take);
+	counts->acquires += (double)counts->contended - (double)counts->no_acquires;
 	if (take)
 		from->acquires = from->hold_ns = 0;
 }

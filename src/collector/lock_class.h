@@ -34,9 +34,10 @@ enum lock_event {
 
 /* Counts since the start, or since the last upload. */
 struct lock_counts {
-	double acquires, hold_ns;		/* estimated */
+	double acquires, hold_ns;		/* estimated; but contended acquires are counted */
 	uint64_t wait_ns, wait_max_ns;		/* exact, of attempts that found the lock taken */
 	uint64_t contended;			/* how many these were: the histogram's sum */
+	uint64_t no_acquires;			/* those of them that are no acquire: failed, or a semaphore's */
 	uint32_t wait_histogram[HISTOGRAM_BUCKETS];
 };
 
@@ -82,10 +83,10 @@ struct lock_class *lock_class_of(uint32_t id);
 /* Highest id in use. */
 uint32_t lock_class_last(void);
 
-/* Count one wait of an attempt that found the lock taken. */
-void lock_class_count_wait(struct lock_class *lock_class, int64_t wait_ns);
+/* Count one wait of an attempt that found the lock taken; is_acquire: and got it, for its caller. */
+void lock_class_count_wait(struct lock_class *lock_class, int64_t wait_ns, bool is_acquire);
 
-/* Count what a sample stands for. */
+/* Count what a sample stands for; acquires that were not counted as waits. */
 void lock_class_count_acquires(struct lock_class *lock_class, double n);
 void lock_class_count_hold(struct lock_class *lock_class, double hold_ns);
 

@@ -119,8 +119,13 @@ struct attempt {
 	PyObject *result;
 };
 
+static bool has_succeeded(const struct attempt *a)
+{
+	return a->result && a->result != Py_False;
+}
+
 /* Exact counts, and whether it is kept, and for how many it stands. */
-static void count(struct attempt *a, struct lock_class *c)
+static void count(struct attempt *a, struct lock_class *c, bool is_acquire)
 {
 	int64_t wait_ns = a->end_ns - a->begin_ns;
 	a->is_counted = true;
@@ -132,13 +137,13 @@ static void count(struct attempt *a, struct lock_class *c)
 		return;
 	}
 	stats_count(STAT_contended);
-	lock_class_count_wait(c, wait_ns);
+	lock_class_count_wait(c, wait_ns, is_acquire && has_succeeded(a));
 	a->is_kept = sampling_keep_wait(wait_ns, a->luck, &a->weight);
 }
 
 static enum lock_event event_of(const struct operation *op, const struct attempt *a)
 {
-	if (!a->result || a->result == Py_False)
+	if (!has_succeeded(a))
 		return failure_of(op->call, a->result);
 	return a->is_reentry ? LOCK_EVENT_REENTRY : LOCK_EVENT_PLAIN;
 }
@@ -157,10 +162,10 @@ static void record_attempt(struct operation *op, struct attempt *a, const struct
 	if (event == LOCK_EVENT_PLAIN)
 		begin_hold(op, a->end_ns, a->weight, a->is_contended);
 	operation_add(op, event, event == LOCK_EVENT_PLAIN ? row : NULL, values);
-	if (has_it)
-		lock_class_count_acquires(op->lock_class, a->weight);
-	else
+	if (!has_it)
 		stats_count(STAT_failed_acquires);
+	else if (!a->is_contended)
+		lock_class_count_acquires(op->lock_class, a->weight);
 }
 
 /* The original, timed; meanwhile the thread samples as usual. */
@@ -183,9 +188,11 @@ static void account(struct thread *thread, bool is_contended, int64_t since_ns)
 /* Which of a semaphore's or of the user's own operations was it?  a->result may be an exception. */
 static void record(struct operation *op, struct attempt *a, const struct sample_row *row)
 {
+	enum primitive_role role = op->use.role;
 	if (!a->is_counted)
-		count(a, op->lock_class);
-	switch (op->use.role) {
+		count(a, op->lock_class, role != PRIMITIVE_SEMAPHORE_ACQUIRE && role != PRIMITIVE_SEMAPHORE_WAIT &&
+					 role != PRIMITIVE_SEMAPHORE_RELEASE);
+	switch (role) {
 	case PRIMITIVE_SEMAPHORE_ACQUIRE:
 		if (a->is_kept && a->result == Py_True)
 			semaphore_begin(op, a->begin_ns, a->weight);
@@ -274,7 +281,7 @@ static PyObject *acquire_timed(const struct lock_call *call, struct attempt *a)
 	if (!(a->is_contended || a->is_drawn) || !is_running())
 		return a->result;
 	if (a->lock_class && !a->lock_class->is_excluded)
-		count(a, a->lock_class);
+		count(a, a->lock_class, true);
 	if (!a->lock_class || a->is_kept)
 		record_afterwards(call, a);
 	return a->result;
@@ -303,7 +310,7 @@ PyObject *lock_acquire_slow(const struct lock_call *call)
 {
 	struct attempt a = {.is_drawn = false};
 	struct thread *thread = NULL;
-	if (thread_hot.countdown <= 0) {
+	if (thread_hot.countdown <= 0 || !thread_hot.self) {
 		if (!(thread = sampling_thread()))
 			return lock_call_original(call);
 		a.is_drawn = sampling_draw(thread, &a.weight);

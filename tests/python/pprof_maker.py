@@ -77,11 +77,13 @@ class Maker:
         self.comments.append(self.string(text))
         return self
 
-    def stats(self, name: str, waits_ns: list[int], kind: str = "threading.Lock", owner: str = "") -> "Maker":
+    def stats(self, name: str, waits_ns: list[int], kind: str = "threading.Lock", owner: str = "",
+              acquires: float | None = None) -> "Maker":
         """The exact counts of a lock that was waited for so long, so often."""
         what: dict[str, Any] = {"name": name, "kind": kind, "owner": owner, "contended": len(waits_ns),
                                 "wait_ns": sum(waits_ns), "wait_max_ns": max(waits_ns, default=0),
-                                "wait_histogram": dict(Counter(str(bucket(ns)) for ns in waits_ns))}
+                                "wait_histogram": dict(Counter(str(bucket(ns)) for ns in waits_ns)),
+                                **({} if acquires is None else {"acquires": acquires})}
         return self.comment("sneck-lock-stats " + json.dumps(what))
 
     def encode(self) -> bytes:

@@ -151,15 +151,15 @@ class Numbers(Case):
         [lock] = self.run_json()["locks"]
         self.assertEqual((lock["acquires"], lock["failed"], lock["wait_ns"]), (0, 3, 9 * MS))
 
-    def test_sampled_waits_are_scaled_to_those_counted(self) -> None:
-        """Of ten counted, samples speak for eight: six got the lock, two gave up; and 50 did not wait."""
-        Maker().sample([("f", "m.py", 1)], labels("m.py:5:lock"), {"lock-acquire": 6, "lock-contended": 6}) \
-            .sample([("f", "m.py", 2)], labels("m.py:5:lock"), {"lock-acquire-failed": 2, "lock-contended": 2}) \
-            .sample([("f", "m.py", 1)], labels("m.py:5:lock"), free(50)).stats("m.py:5:lock", [MS] * 10) \
-            .sample([("f", "m.py", 2)], labels("m.py:6:gate"), {"lock-acquire-failed": 9, "lock-contended": 9}) \
-            .stats("m.py:6:gate", [MS] * 4).write(self.path())
+    def test_the_locks_own_account_of_its_acquires_goes_before_the_samples(self) -> None:
+        """In the files that have it; in the others it was not contended, and samples are all there is."""
+        Maker().sample([("f", "m.py", 1)], labels("m.py:5:lock"), {"lock-acquire": 60, "lock-contended": 8}) \
+            .stats("m.py:5:lock", [MS] * 10, acquires=61.6) \
+            .sample([("f", "m.py", 2)], labels("m.py:6:gate"), {"lock-acquire": 9}).write(self.path("a.1.1.pprof"))
+        Maker().sample([("f", "m.py", 1)], labels("m.py:5:lock"), free(7)) \
+            .stats("m.py:6:gate", [MS], acquires=0.0).write(self.path("a.1.2.pprof"))
         found = {lock["name"]: lock["acquires"] for lock in self.run_json()["locks"]}
-        self.assertEqual(found, {"m.py:5:lock": 50 + round(10 * 6 / 8), "m.py:6:gate": 0})
+        self.assertEqual(found, {"m.py:5:lock": 69, "m.py:6:gate": 9})
 
     def test_lock_known_by_its_exact_counts_alone_is_shown(self) -> None:
         Maker().stats("m.py:5:lock", [MS, MS]).write(self.path())

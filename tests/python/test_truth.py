@@ -8,6 +8,7 @@ The time budget, which makes samples rarer in tight loops, is off (support.profi
 where a test is about it.
 """
 
+import functools
 import math
 import random
 import signal
@@ -182,13 +183,16 @@ class Crowds(Case):
                           "estimated wait")
         if pct == 100:
             self.assertEqual((seen.rows.of("crowded").acquires, seen.rows.of("crowded").contended), (len(took), contended))
+            self.assertEqual(stats[0]["acquires"], len(took))
+        if pct == 0:
+            self.assertEqual(stats[0]["acquires"], contended)
 
     def crowds(self, threads: int, rounds: int, hold) -> None:
         interval = sys.getswitchinterval()
         sys.setswitchinterval(10)
         try:
             for kind in (threading.Lock, threading.RLock):
-                for pct in (1, 100):
+                for pct in (0, 1, 100):
                     with self.subTest(kind=kind.__name__, pct=pct):
                         self.attempts(lambda: self.exact(kind, threads, rounds, hold, pct))
         finally:
@@ -205,26 +209,33 @@ class Crowds(Case):
         self.crowds(12, 400, lambda drawn: time.sleep(0.00002) if drawn < 0.2 else None)
 
     def test_attempts_with_a_timeout(self) -> None:
-        """They count, and wait, whether they get it or not."""
+        """They count, and wait, whether they get it or not; acquires that waited are counted even at 0 %."""
         class Timed:
             def __init__(self, lock) -> None:
-                self.lock, self.release = lock, lock.release
+                self.lock, self.release, self.failed = lock, lock.release, []
 
             def acquire(self) -> None:
                 while not self.lock.acquire(timeout=0.0005):
-                    pass
+                    self.failed.append(None)
 
-        def attempt() -> None:
-            with profiled() as seen:
+        def attempt(pct: float) -> None:
+            with profiled(pct) as seen:
                 crowded = threading.Lock()
-                took = self.crowd(Timed(crowded), 8, 50, lambda _: time.sleep(0.001))
-                stats = [entry for entry in sneck.lock_stats() if str(entry["name"]).endswith(":crowded")]
-            self.assertEqual(seen.rows.of("crowded").acquires, len(took))
-            self.assertEqual(seen.rows.of("crowded").contended, stats[0]["contended"])
-            self.assertGreater(seen.rows.of(outcome="timeout").failed, 0)
-            self.assert_close(stats[0]["wait_ns"], sum(took), 0.05, "timed waits")
+                timed = Timed(crowded)
+                took = self.crowd(timed, 8, 50, lambda _: time.sleep(0.001))
+                [stats] = [entry for entry in sneck.lock_stats() if str(entry["name"]).endswith(":crowded")]
+            self.assertGreater(len(timed.failed), 0)
+            if pct == 0:
+                self.assertEqual(stats["acquires"], stats["contended"] - len(timed.failed))
+                return
+            self.assertEqual((stats["acquires"], seen.rows.of("crowded").acquires), (len(took), len(took)))
+            self.assertEqual(seen.rows.of("crowded").contended, stats["contended"])
+            self.assertEqual(seen.rows.of(outcome="timeout").failed, len(timed.failed))
+            self.assert_close(stats["wait_ns"], sum(took), 0.05, "timed waits")
 
-        self.attempts(attempt)
+        for pct in (100, 0):
+            with self.subTest(pct=pct):
+                self.attempts(functools.partial(attempt, pct))
 
 
 class Holds(Case):
@@ -532,6 +543,24 @@ class Counts(Case):
 
         for pct in (100, 10):
             self.attempts(lambda: attempt(pct))
+
+    def test_at_0_percent_a_lock_that_nobody_waits_for_is_not_seen(self) -> None:
+        free, nested = threading.Lock(), threading.RLock()
+
+        def use() -> None:
+            for _ in range(1000):
+                with free, nested, nested:
+                    pass
+
+        for _ in range(2):
+            with profiled(0) as seen:
+                run_threads(threading.Thread(target=use))  # its first operation of all
+                use()
+                self.assertEqual(sneck.lock_stats(), [])
+            self.assertFalse(seen.rows.of("free") or seen.rows.of("nested"))
+            with profiled(100) as seen:
+                use()
+            self.assertEqual((seen.rows.of("free").acquires, seen.rows.of("nested").acquires), (1000, 2000))
 
     def test_re_entries_are_acquires_with_a_label_and_no_holds(self) -> None:
         nested = threading.RLock()

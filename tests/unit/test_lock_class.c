@@ -51,19 +51,20 @@ START_TEST(counts_are_exact_and_taken_once)
 	struct lock_class *c = lock_class_intern("threading.Lock", "b.py:1:x", "");
 	struct lock_counts counts;
 	ck_assert(!lock_class_take(c, &counts));
-	lock_class_count_wait(c, 1000);
-	lock_class_count_wait(c, 5000);
+	lock_class_count_wait(c, 1000, true);
+	lock_class_count_wait(c, 5000, false);
 	lock_class_count_acquires(c, 100);
 	lock_class_count_hold(c, 7.5);
 	ck_assert(lock_class_take(c, &counts));
 	ck_assert_uint_eq(counts.contended, 2);
 	ck_assert_uint_eq(counts.wait_ns, 6000);
 	ck_assert_uint_eq(counts.wait_max_ns, 5000);
-	ck_assert_double_eq(counts.acquires, 100);
+	ck_assert_double_eq(counts.acquires, 101);
 	ck_assert(!lock_class_take(c, &counts));
-	lock_class_count_wait(c, 9000);
+	lock_class_count_wait(c, 9000, true);
 	lock_class_read(c, &counts);
 	ck_assert_uint_eq(counts.contended, 3);
+	ck_assert_double_eq(counts.acquires, 102);
 	ck_assert_uint_eq(counts.wait_max_ns, 9000);
 	lock_class_reset_counts();
 	lock_class_read(c, &counts);
@@ -76,7 +77,7 @@ enum { WAITERS = 4, WAITS = 50000 };
 static void *wait_often(void *of_class)
 {
 	for (int64_t i = 1; i <= WAITS; i++)
-		lock_class_count_wait(of_class, i);
+		lock_class_count_wait(of_class, i, i % 2);
 	return NULL;
 }
 
@@ -95,12 +96,14 @@ START_TEST(no_wait_is_lost_between_those_that_count_and_one_that_takes)
 		lock_class_take(c, &now);
 		taken.contended += now.contended;
 		taken.wait_ns += now.wait_ns;
+		taken.acquires += now.acquires;
 		max_ns = now.wait_max_ns > max_ns ? now.wait_max_ns : max_ns;
 	}
 	lock_class_read(c, &all);
 	ck_assert_uint_eq(taken.contended, (uint64_t)WAITERS * WAITS);
 	ck_assert_uint_eq(taken.wait_ns, (uint64_t)WAITERS * WAITS * (WAITS + 1) / 2);
 	ck_assert_uint_eq(max_ns, WAITS);
+	ck_assert_double_eq(taken.acquires, WAITERS * WAITS / 2);
 	ck_assert_uint_eq(all.contended, taken.contended);
 	ck_assert_uint_eq(all.wait_ns, taken.wait_ns);
 	ck_assert_uint_eq(all.wait_max_ns, WAITS);
