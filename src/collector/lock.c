@@ -494,6 +494,7 @@ int lock_start(const struct options *options, const char **reason)
 	lock_sampler.inspects_objects = options->lock_name_inspect_dir;
 	lock_sampler.clock_cost_ns = measure_clock_cost();
 	sampling_set(&sampling);
+	lock_stubs_choose(sampling.capture_pct > 0);
 	__atomic_store_n(&lock_sampler.is_running, true, __ATOMIC_RELEASE);
 	redirect_all();
 	return OK;

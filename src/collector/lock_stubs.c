@@ -9,8 +9,9 @@
  *     slot   a page further on: what the stub needs to know
  *
  * There is a page for each way in which locks keep their state (struct lock_look): in the lowest
- * bit of a byte (3.14 on), behind a semaphore, or an RLock there and a Lock not (late 3.13); one
- * of them is mapped.  A stub leaves the arguments' registers and the stack alone, so it serves
+ * bit of a byte (3.14 on), behind a semaphore, or an RLock there and a Lock not (late 3.13); and
+ * each once more without the counting, for when only contended operations are of interest.  Both
+ * of one way are mapped.  A stub leaves the arguments' registers and the stack alone, so it serves
  * every calling convention, and no unwinder ever finds a return address in it.
  */
 #include <config.h>
@@ -57,29 +58,32 @@ _Static_assert(LOCK_METHODS * STUB_BYTES <= NEAR_PAGE && NEAR_PAGE == 4096, "one
 #define END "2: jmp *" SLOT(0) "\n3: jmp *" SLOT(8) "\n"
 
 /* No branch is taken where there is nothing to do. */
-#define COUNT_DOWN \
+#define COUNTING \
 	"mov " SLOT(16) ", %rax\n" \
-	"mov " SLOT(24) ", %r10\n" \
 	"subq $1, %fs:(%rax)\n" \
 	"je 3f\n"
+#define NOT_COUNTING ""
 /* Not equal: not free. */
 #define BYTE \
+	"mov " SLOT(24) ", %r10\n" \
 	"testb $1, (%rdi,%r10)\n"
 #define SEMAPHORE \
+	"mov " SLOT(24) ", %r10\n" \
 	"mov (%rdi,%r10), %r11\n" \
 	"cmpq $1, (%r11)\n"
 #define MIXED_LOCK BYTE
 #define MIXED_RLOCK SEMAPHORE
-#define ACQUIRE_LOCK(look) BEGIN COUNT_DOWN look \
+#define ACQUIRE_LOCK(count, look) BEGIN count look \
 	"jne 3f\n" END
-#define ACQUIRE_RLOCK(look) BEGIN COUNT_DOWN look \
+#define ACQUIRE_RLOCK(count, look) BEGIN count look \
 	"jne 4f\n" END \
-	"4: mov %fs:8(%rax), %rax\n" \
+	"4: mov " SLOT(16) ", %rax\n" \
+	"mov %fs:8(%rax), %rax\n" \
 	"mov " SLOT(32) ", %r10\n" \
 	"cmp (%rdi,%r10), %rax\n" \
 	"jne 3b\n" \
 	"jmp 2b\n"
-#define RELEASE(look) BEGIN \
+#define RELEASE(count, look) BEGIN \
 	"cmpq $0, " SLOT(40) "\n" \
 	"jne 3f\n" END
 #define RELEASE_LOCK RELEASE
@@ -99,26 +103,39 @@ __asm__(".pushsection .text.lock_stubs, \"ax\", @progbits\n"
 	".hidden lock_stubs\n"
 	".globl lock_stubs\n"
 	"lock_stubs:\n"
-#define LOCK_METHOD(identifier, kind, name, role) STUB(TEXT(stub_##identifier##_byte), role##_##kind(BYTE))
+#define LOCK_METHOD(identifier, kind, name, role) STUB(TEXT(stub_##identifier##_byte), role##_##kind(COUNTING, BYTE))
 #include "collector/lock_methods.def"
 #undef LOCK_METHOD
 	".balign 4096, 0xcc\n"
-#define LOCK_METHOD(identifier, kind, name, role) STUB(TEXT(stub_##identifier##_semaphore), role##_##kind(SEMAPHORE))
+#define LOCK_METHOD(identifier, kind, name, role) STUB(TEXT(stub_##identifier##_semaphore), role##_##kind(COUNTING, SEMAPHORE))
 #include "collector/lock_methods.def"
 #undef LOCK_METHOD
 	".balign 4096, 0xcc\n"
-#define LOCK_METHOD(identifier, kind, name, role) STUB(TEXT(stub_##identifier##_mixed), role##_##kind(MIXED_##kind))
+#define LOCK_METHOD(identifier, kind, name, role) STUB(TEXT(stub_##identifier##_mixed), role##_##kind(COUNTING, MIXED_##kind))
+#include "collector/lock_methods.def"
+#undef LOCK_METHOD
+	".balign 4096, 0xcc\n"
+#define LOCK_METHOD(identifier, kind, name, role) STUB(TEXT(stub_##identifier##_byte_at_0), role##_##kind(NOT_COUNTING, BYTE))
+#include "collector/lock_methods.def"
+#undef LOCK_METHOD
+	".balign 4096, 0xcc\n"
+#define LOCK_METHOD(identifier, kind, name, role) STUB(TEXT(stub_##identifier##_semaphore_at_0), role##_##kind(NOT_COUNTING, SEMAPHORE))
+#include "collector/lock_methods.def"
+#undef LOCK_METHOD
+	".balign 4096, 0xcc\n"
+#define LOCK_METHOD(identifier, kind, name, role) STUB(TEXT(stub_##identifier##_mixed_at_0), role##_##kind(NOT_COUNTING, MIXED_##kind))
 #include "collector/lock_methods.def"
 #undef LOCK_METHOD
 	".balign 4096, 0xcc\n"
 	".popsection\n");
 
 enum { PAGE_BYTES, PAGE_SEMAPHORES, PAGE_MIXED, PAGES };
-extern const char lock_stubs[PAGES][NEAR_PAGE] __attribute__((visibility("hidden")));
+enum { SAMPLING, AT_0, VARIANTS };
+extern const char lock_stubs[VARIANTS][PAGES][NEAR_PAGE] __attribute__((visibility("hidden")));
 
-static char *copy;	/* of the page, near the interpreter; its slots behind it */
+static char *copies[VARIANTS];	/* of the page, near the interpreter; its slots behind it */
 
-static struct slot *slot_of(size_t method)
+static struct slot *slot_of(const char *copy, size_t method)
 {
 	return (struct slot *)(copy + NEAR_PAGE) + method;
 }
@@ -156,18 +173,31 @@ void lock_stubs_map(void)
 	if (!stubs_can_look(lock) || !stubs_can_look(rlock) || (lock->is_semaphore && !rlock->is_semaphore))
 		return;
 	int page = lock->is_semaphore ? PAGE_SEMAPHORES : rlock->is_semaphore ? PAGE_MIXED : PAGE_BYTES;
-	copy = near_map(lock_stubs[page], lock_methods[METHOD_lock_acquire].place.original, &reason);
+	for (int variant = 0; variant < VARIANTS; variant++) {
+		const char *why;	/* without the second one the first serves */
+		char *copy = near_map(lock_stubs[variant][page], lock_methods[METHOD_lock_acquire].place.original, &why);
+		if (variant == SAMPLING)
+			reason = why;
+		for (size_t i = 0; copy && i < LOCK_METHODS; i++)
+			if (lock_methods[i].place.at)
+				fill(&lock_methods[i], slot_of(copy, i));
+		copies[variant] = copy;
+	}
+}
+
+void lock_stubs_choose(bool samples)
+{
+	const char *copy = copies[samples || !copies[AT_0] ? SAMPLING : AT_0];
 	for (size_t i = 0; copy && i < LOCK_METHODS; i++)
-		if (lock_methods[i].place.at) {
-			fill(&lock_methods[i], slot_of(i));
-			lock_methods[i].stub = copy + i * STUB_BYTES;
-		}
+		if (lock_methods[i].place.at)
+			lock_methods[i].stub = (void *)(copy + i * STUB_BYTES);
 }
 
 void lock_stubs_set_holds(bool any)
 {
-	for (size_t i = 0; copy && i < LOCK_METHODS; i++)
-		__atomic_store_n(&slot_of(i)->any_holds, any, __ATOMIC_RELAXED);
+	for (int variant = 0; variant < VARIANTS; variant++)
+		for (size_t i = 0; copies[variant] && i < LOCK_METHODS; i++)
+			__atomic_store_n(&slot_of(copies[variant], i)->any_holds, any, __ATOMIC_RELAXED);
 }
 
 #else
@@ -175,6 +205,11 @@ void lock_stubs_set_holds(bool any)
 void lock_stubs_map(void)
 {
 	reason = "not written for this processor, or this C library";
+}
+
+void lock_stubs_choose(bool samples)
+{
+	(void)samples;
 }
 
 void lock_stubs_set_holds(bool any)

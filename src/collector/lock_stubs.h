@@ -8,10 +8,13 @@
 
 /*
  * After all methods and the look are proved: map a stub for each method near the originals.
- * lock_method_function() gives the stubs from then on.  Once; with the GIL.  Where anything
- * refuses, lock_stubs_reason() says what, and the hooks in C serve.
+ * Once; with the GIL.  Where anything refuses, lock_stubs_reason() says what, and the hooks in C
+ * serve.
  */
 void lock_stubs_map(void);
+
+/* At each start, before anything is redirected: set the methods' stubs, for sampling or for 0 %. */
+void lock_stubs_choose(bool samples);
 
 /* NULL: the stubs are in use. */
 const char *lock_stubs_reason(void);
