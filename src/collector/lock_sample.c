@@ -185,14 +185,18 @@ static void account(struct thread *thread, bool is_contended, int64_t since_ns)
 	(is_contended ? sampling_account_wait : sampling_account)(thread, now_ns - since_ns, now_ns);
 }
 
+/* The lock is inside a semaphore: what is an acquire there, semaphore.c tells. */
+static bool is_semaphores(enum primitive_role role)
+{
+	return role == PRIMITIVE_SEMAPHORE_ACQUIRE || role == PRIMITIVE_SEMAPHORE_WAIT || role == PRIMITIVE_SEMAPHORE_RELEASE;
+}
+
 /* Which of a semaphore's or of the user's own operations was it?  a->result may be an exception. */
 static void record(struct operation *op, struct attempt *a, const struct sample_row *row)
 {
-	enum primitive_role role = op->use.role;
 	if (!a->is_counted)
-		count(a, op->lock_class, role != PRIMITIVE_SEMAPHORE_ACQUIRE && role != PRIMITIVE_SEMAPHORE_WAIT &&
-					 role != PRIMITIVE_SEMAPHORE_RELEASE);
-	switch (role) {
+		count(a, op->lock_class, !is_semaphores(op->use.role));
+	switch (op->use.role) {
 	case PRIMITIVE_SEMAPHORE_ACQUIRE:
 		if (a->is_kept && a->result == Py_True)
 			semaphore_begin(op, a->begin_ns, a->weight);

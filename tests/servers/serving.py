@@ -208,9 +208,11 @@ class Server:
             yield upload.pid, upload.rows
 
     def from_files(self) -> Iterator[tuple[int, Rows]]:
-        """As they are named."""
+        """As they are named.  One is being written only while the server runs."""
         for name in sorted(os.listdir(self.profiles)) if os.path.isdir(self.profiles) else []:
             match = re.fullmatch(r".+\.(\d+)\.(\d+)\.pprof", name)
+            if name.endswith(".part") and self.process.poll() is None:
+                continue
             if not match:
                 raise AssertionError(f"a torn or foreign file: {name}")
             one = tempfile.mkdtemp(dir=self.folder)
