@@ -314,6 +314,7 @@ PyObject *lock_acquire_slow(const struct lock_call *call)
 {
 	struct attempt a = {.is_drawn = false};
 	struct thread *thread = NULL;
+	/* at 0 % nothing counts down, so a thread not yet known comes by unasked */
 	if (thread_hot.countdown <= 0 || !thread_hot.self) {
 		if (!(thread = sampling_thread()))
 			return lock_call_original(call);

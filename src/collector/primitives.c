@@ -110,6 +110,8 @@ static struct entry *free_entry(uintptr_t key)
 /*
  * Code that was looked up in vain when all modules had been looked through.  It belongs to one of
  * them, so it stays the user's: who waits for a lock need not ask again what was imported since.
+ * Should it be freed, and the library's code come to lie there, that is found at the next look
+ * that is not for this address: insert() forgets it.
  */
 static uintptr_t strangers[64];
 
