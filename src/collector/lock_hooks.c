@@ -13,13 +13,14 @@
 #include "collector/lock_hooks.h"
 
 #include "collector/holds.h"
+#include "runtime/hot.h"
 #include "runtime/threads.h"
 
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
 #define COLD __attribute__((noinline, cold))
 
-struct lock_look lock_looks[LOCK_KINDS];
-struct rlock_owner rlock_owner_look;
+struct lock_look lock_looks[LOCK_KINDS] SNECK_HOT;
+struct rlock_owner rlock_owner_look SNECK_HOT;
 
 typedef PyObject *(*varargs_keywords_fn)(PyObject *, PyObject *, PyObject *);
 typedef PyObject *(*fastcall_keywords_fn)(PyObject *, PyObject *const *, Py_ssize_t, PyObject *);

@@ -23,11 +23,12 @@
 #include "collector/sampling.h"
 #include "collector/semaphore.h"
 #include "runtime/clocks.h"
+#include "runtime/hot.h"
 #include "runtime/stats.h"
 
 #define COLD __attribute__((noinline, cold))
 
-struct lock_sampler lock_sampler;
+struct lock_sampler lock_sampler SNECK_HOT;
 
 static bool is_running(void)
 {
@@ -280,6 +281,7 @@ static PyObject *acquire_timed(const struct lock_call *call, struct attempt *a)
 	glance(call, a);
 	a->begin_ns = clock_now_ns();
 	a->result = lock_call_original(call);
+	hot_prefetch(&thread_hot);
 	a->end_ns = clock_now_ns();
 	decide(a);
 	if (!(a->is_contended || a->is_drawn) || !is_running())

@@ -23,6 +23,7 @@
 #include "collector/sampling.h"
 
 #include "runtime/clocks.h"
+#include "runtime/hot.h"
 #include "runtime/stats.h"
 
 static const int64_t window_ns = 1000000;	/* 1 ms: a burst is noticed before it has cost much */
@@ -33,8 +34,8 @@ static const int64_t waits_window_ns = 10000000;
 static const int64_t certain_wait_max_ns = 100000000;	/* of these there are few: kept whatever they cost */
 static const double keep_min = 0.01;		/* a wait of no length still stands for something */
 
-static struct sampling settings;
-static unsigned generation = 1;
+static struct sampling settings SNECK_HOT;
+static unsigned generation SNECK_HOT = 1;
 
 static struct {
 	int64_t certain_ns;		/* waits at least this long are kept */

@@ -8,12 +8,13 @@
 #include <pthread.h>
 
 #include "runtime/error.h"
+#include "runtime/hot.h"
 
 static const struct fork_module *modules;
 static size_t n_modules;
 static unsigned generation;
 static void (*resume)(void);
-_Atomic bool fork_is_new;
+_Atomic bool fork_is_new SNECK_HOT;
 
 static void prepare(void)
 {

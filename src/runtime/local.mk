@@ -7,6 +7,7 @@ libsneck_runtime_la_SOURCES = \
 	src/runtime/error.c src/runtime/error.h \
 	src/runtime/fork.c src/runtime/fork.h \
 	src/runtime/histogram.c src/runtime/histogram.h \
+	src/runtime/hot.h \
 	src/runtime/intern.c src/runtime/intern.h \
 	src/runtime/labels.def \
 	src/runtime/lockrank.h \

@@ -18,6 +18,7 @@
 
 #include "runtime/py_frames.h"
 
+#include "runtime/hot.h"
 #include "runtime/safe_read.h"
 
 #define ALWAYS_INLINE inline __attribute__((always_inline))
@@ -30,7 +31,7 @@ enum { TAG_UNCOUNTED = 1, TAG_BITS = 3 };
 
 enum { CODE_UNIT_BYTES = 2, OBJECT_TYPE = sizeof(void *), TUPLE_LENGTH = 2 * sizeof(void *) };
 
-struct py_offsets py_frames_in_use;
+struct py_offsets py_frames_in_use SNECK_HOT;
 
 /* ---- reading --------------------------------------------------------------------------- */
 
@@ -167,7 +168,7 @@ static size_t walk_frame_records(const void *tstate, struct raw_frame *frames, s
 	return walk(offsets, tstate, frames, max, total);
 }
 
-static py_frames_walker walker = walk_nothing;
+static py_frames_walker walker SNECK_HOT = walk_nothing;
 
 void py_frames_use_offsets(const struct py_offsets *offsets)
 {
