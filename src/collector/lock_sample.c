@@ -278,7 +278,8 @@ static PyObject *acquire_timed(const struct lock_call *call, struct attempt *a)
 {
 	if (!sampling_thread())
 		return lock_call_original(call);
-	glance(call, a);
+	if (!a->is_unsure)
+		glance(call, a);
 	a->begin_ns = clock_now_ns();
 	a->result = lock_call_original(call);
 	hot_prefetch(&thread_hot);
@@ -286,6 +287,8 @@ static PyObject *acquire_timed(const struct lock_call *call, struct attempt *a)
 	decide(a);
 	if (!(a->is_contended || a->is_drawn) || !is_running())
 		return a->result;
+	if (a->is_unsure)	/* most of these did not wait */
+		glance(call, a);
 	if (a->lock_class && !a->lock_class->is_excluded)
 		count(a, a->lock_class, true);
 	if (!a->lock_class || a->is_kept)
