@@ -24,6 +24,12 @@ AS_VAR_IF([enable_werror], [yes],
    sneck_warnings_report="on, and errors"])
 AC_SUBST([SNECK_CFLAGS])])
 
+# SNECK_BIND_NOW: resolve functions at load.  Left for their first call, those that only a forked
+# child calls would be looked up in every child, through the symbols of some forty libraries.
+AC_DEFUN([SNECK_BIND_NOW],
+[AX_APPEND_LINK_FLAGS([-Wl,-z,relro -Wl,-z,now], [SNECK_LDFLAGS])
+AC_SUBST([SNECK_LDFLAGS])])
+
 # SNECK_SANITIZERS: --enable-sanitizers=LIST, as the compiler's -fsanitize= takes it.
 AC_DEFUN([SNECK_SANITIZERS],
 [AC_ARG_ENABLE([sanitizers],

@@ -26,6 +26,7 @@
 #include "collector/lock_table.h"
 #include "collector/primitives.h"
 #include "collector/py_symbols.h"
+#include "collector/sampling.h"
 #include "runtime/error.h"
 #include "runtime/pushed.h"
 #include "runtime/red_black.h"
@@ -177,6 +178,7 @@ void collector_status(struct status *status)
 void collector_prefork(void)
 {
 	threads_prefork();
+	sampling_prefork();
 	lock_site_prefork();
 	lock_prefork();
 	lock_class_prefork();
@@ -211,5 +213,6 @@ void collector_postfork_child(void)
 	lock_postfork_child();
 	lock_site_postfork_child();
 	threads_postfork_child();
+	sampling_postfork_child();
 	frames_postfork_child();
 }

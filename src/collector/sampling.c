@@ -17,6 +17,10 @@
  *
  * Waits are counted by several threads at once where interpreters have a GIL each: so without
  * a lock, and who exchanges the window's start is the one to close it.
+ *
+ * Fork:    the child has a distance of its own, so that a server's children do not all sample the
+ *          same operation.  It is drawn before the fork: a logarithm in the child is six pages of
+ *          libm's to be mapped anew.
  */
 #include <config.h>
 
@@ -159,4 +163,34 @@ void sampling_account_wait(struct thread *thread, int64_t cost_ns, int64_t now_n
 	    !__atomic_compare_exchange_n(&waits.start_ns, &start_ns, now_ns, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
 		return;
 	close_waits_window(start_ns ? now_ns - start_ns : -1);
+}
+
+static double drawn_before_fork;	/* the mean of the distance drawn for the child; 0: none was */
+static int64_t distance_in_child;
+
+static bool is_of_this_generation(const struct thread *thread)
+{
+	return thread && thread->hot->sampling_generation == __atomic_load_n(&generation, __ATOMIC_ACQUIRE);
+}
+
+void sampling_prefork(void)
+{
+	struct thread *thread = thread_hot.self;
+	drawn_before_fork = 0;
+	if (!is_of_this_generation(thread) || settings.capture_pct <= 0)
+		return;
+	drawn_before_fork = 100 / settings.capture_pct;
+	distance_in_child = rng_geometric(&thread->hot->rng, drawn_before_fork);
+}
+
+void sampling_postfork_child(void)
+{
+	struct thread *thread = thread_hot.self;
+	if (!thread || drawn_before_fork <= 0)
+		return;
+	thread->hot->sampling_generation = generation;
+	thread->hot->countdown = distance_in_child;
+	thread->mean_distance = drawn_before_fork;
+	thread->thinning = 1;
+	thread->window_start_ns = thread->window_cost_ns = 0;
 }

@@ -41,4 +41,8 @@ void sampling_account(struct thread *thread, int64_t cost_ns, int64_t now_ns);
 /* The same for a contended operation that was kept. */
 void sampling_account_wait(struct thread *thread, int64_t cost_ns, int64_t now_ns);
 
+/* Around a fork; the child's after threads_postfork_child(). */
+void sampling_prefork(void);
+void sampling_postfork_child(void);
+
 #endif

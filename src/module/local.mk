@@ -18,7 +18,7 @@ _sneck_la_SOURCES = \
 	src/module/module.c
 nodist__sneck_la_SOURCES = src/module/api_docs.h
 _sneck_la_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/include $(PYTHON_CPPFLAGS)
-_sneck_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shrext .abi3.so \
+_sneck_la_LDFLAGS = $(AM_LDFLAGS) $(SNECK_LDFLAGS) -module -avoid-version -shrext .abi3.so \
 	-export-symbols-regex '^PyInit_'
 _sneck_la_LIBADD = libsneck_collector.la libsneck_upload.la libsneck_runtime.la \
 	$(LIBCURL_LIBS) $(ZLIB_LIBS) $(PROTOBUF_C_LIBS) $(JANSSON_LIBS)
