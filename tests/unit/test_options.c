@@ -91,7 +91,7 @@ START_TEST(options_have_the_defaults_that_are_documented)
 	ck_assert(options.lock_enabled);
 	ck_assert(options.lock_name_inspect_dir);
 	ck_assert_str_eq(options.lock_exclude_modules, "");
-	ck_assert_double_eq(options.lock_budget_pct, 0.5);
+	ck_assert_double_eq(options.lock_budget_pct, 1);
 	ck_assert_int_eq(options.profile_max_rows, 16384);
 	ck_assert_int_eq(options.profile_max_bytes, 33554432);
 	ck_assert(options.flush_on_sigterm);

@@ -24,6 +24,7 @@ PYROSCOPE_TYPES = {"delay": "lock-acquire-wait", "contentions": "lock-contended"
 # Waits may differ by so much: the program's clock is read outside of acquire(), ours inside; between them
 # another thread may run.
 WAIT_SHARE, WAIT_NS = 0.1, 20_000_000
+PLAIN_NS = 3_000  # what the program measures of an acquire that waits for nothing: the interpreter, two clocks, cold caches
 
 
 @dataclasses.dataclass(frozen=True)
@@ -125,11 +126,12 @@ class Chain:
         variance = (truth - contended) * 100 / max(self.pct, 0.01) + contended * 10
         return self.rough or abs(estimate - truth) <= 6 * math.sqrt(max(0, variance)) + 1
 
-    def is_wait_of(self, wait_ns: float, truth_ns: float, drawn: bool) -> bool:
+    def is_wait_of(self, wait_ns: float, truth: Numbers, drawn: bool) -> bool:
         """drawn: an operation that began free, and waited after all, is there if it was drawn, for all that were not."""
         weight = 100 / max(self.pct, 0.01) if drawn else 1
-        near = WAIT_SHARE * truth_ns + WAIT_NS * math.sqrt(weight)
-        return truth_ns - near <= wait_ns and (drawn and self.rough or wait_ns <= truth_ns + near)
+        near = WAIT_SHARE * truth.wait_ns + WAIT_NS * math.sqrt(weight)
+        at_least = truth.wait_ns - near - PLAIN_NS * truth.acquires
+        return at_least <= wait_ns and (drawn and self.rough or wait_ns <= truth.wait_ns + near)
 
     # ---- stage by stage
 
@@ -185,7 +187,7 @@ class Chain:
     def number_faults(self, stage: str, lock: str, numbers: Numbers, truth: Numbers) -> Iterator[Fault]:
         if not self.is_estimate_of(numbers.acquires, truth.acquires, numbers.contended):
             yield Fault(stage, f"{lock}: {numbers.acquires:.0f} acquisitions, in truth {truth.acquires:.0f}")
-        if not self.is_wait_of(numbers.wait_ns, truth.wait_ns, drawn=stage != "collector"):
+        if not self.is_wait_of(numbers.wait_ns, truth, drawn=stage != "collector"):
             yield Fault(stage, f"{lock}: waited {numbers.wait_ns / 1e6:.1f} ms, in truth {truth.wait_ns / 1e6:.1f} ms")
 
     def row_faults(self, lock: str, expected: Expected, truth: Numbers, arrived: Numbers) -> Iterator[Fault]:
