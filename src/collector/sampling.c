@@ -65,18 +65,28 @@ static void draw_distance(struct thread *thread)
 	thread->hot->countdown = rng_geometric(&thread->hot->rng, thread->mean_distance);
 }
 
-static void join_generation(struct thread *thread)
+static bool is_of_this_generation(const struct thread *thread)
+{
+	return thread->hot->sampling_generation == __atomic_load_n(&generation, __ATOMIC_ACQUIRE);
+}
+
+static void begin(struct thread *thread)
 {
 	thread->hot->sampling_generation = __atomic_load_n(&generation, __ATOMIC_ACQUIRE);
 	thread->thinning = 1;
 	thread->window_start_ns = thread->window_cost_ns = 0;
+}
+
+static void join_generation(struct thread *thread)
+{
+	begin(thread);
 	draw_distance(thread);
 	thread->hot->countdown--;	/* this operation is the first trial */
 }
 
 bool sampling_draw(struct thread *thread, double *weight)
 {
-	if (thread->hot->sampling_generation != __atomic_load_n(&generation, __ATOMIC_ACQUIRE))
+	if (!is_of_this_generation(thread))
 		join_generation(thread);
 	if (thread->hot->countdown > 0)
 		return false;
@@ -165,32 +175,28 @@ void sampling_account_wait(struct thread *thread, int64_t cost_ns, int64_t now_n
 	close_waits_window(start_ns ? now_ns - start_ns : -1);
 }
 
-static double drawn_before_fork;	/* the mean of the distance drawn for the child; 0: none was */
-static int64_t distance_in_child;
-
-static bool is_of_this_generation(const struct thread *thread)
-{
-	return thread && thread->hot->sampling_generation == __atomic_load_n(&generation, __ATOMIC_ACQUIRE);
-}
+/* For the child; mean 0: it has to draw itself. */
+static struct {
+	double mean;
+	int64_t distance;
+} drawn_before_fork;
 
 void sampling_prefork(void)
 {
 	struct thread *thread = thread_hot.self;
-	drawn_before_fork = 0;
-	if (!is_of_this_generation(thread) || settings.capture_pct <= 0)
+	drawn_before_fork.mean = 0;
+	if (!thread || !is_of_this_generation(thread) || settings.capture_pct <= 0)
 		return;
-	drawn_before_fork = 100 / settings.capture_pct;
-	distance_in_child = rng_geometric(&thread->hot->rng, drawn_before_fork);
+	drawn_before_fork.mean = 100 / settings.capture_pct;
+	drawn_before_fork.distance = rng_geometric(&thread->hot->rng, drawn_before_fork.mean);
 }
 
 void sampling_postfork_child(void)
 {
 	struct thread *thread = thread_hot.self;
-	if (!thread || drawn_before_fork <= 0)
+	if (!thread || drawn_before_fork.mean <= 0)
 		return;
-	thread->hot->sampling_generation = generation;
-	thread->hot->countdown = distance_in_child;
-	thread->mean_distance = drawn_before_fork;
-	thread->thinning = 1;
-	thread->window_start_ns = thread->window_cost_ns = 0;
+	begin(thread);
+	thread->mean_distance = drawn_before_fork.mean;
+	thread->hot->countdown = drawn_before_fork.distance;
 }

@@ -85,6 +85,37 @@ START_TEST(the_first_operation_of_a_thread_is_sampled_like_any_other)
 }
 END_TEST
 
+/* As a fork's two handlers have it, without the fork. */
+START_TEST(each_child_has_a_distance_of_its_own_and_counts_stay_unbiased)
+{
+	struct thread *thread = start(1, 0, 0);
+	const int children = 4000, each = 150;
+	double estimate = 0;
+	int same = 0;
+	int64_t last = 0;
+	operate(thread);
+	for (int i = 0; i < children; i++) {
+		sampling_prefork();
+		sampling_postfork_child();
+		same += thread->hot->countdown == last;
+		last = thread->hot->countdown;
+		for (int j = 0; j < each; j++)
+			estimate += operate(thread);
+	}
+	ck_assert_int_lt(same, children / 20);	/* one in two hundred by chance */
+	ck_assert_double_le(fabs(estimate - children * each), 4 * sqrt(children * each * 99.0));
+}
+END_TEST
+
+START_TEST(a_child_of_a_thread_that_did_not_draw_yet_draws_itself)
+{
+	struct thread *thread = start(1, 0, 0);
+	sampling_prefork();
+	sampling_postfork_child();
+	ck_assert_int_eq(thread->hot->countdown, 1);
+}
+END_TEST
+
 START_TEST(short_waits_are_kept_by_chance_and_sums_stay_unbiased)
 {
 	start(1, 1, 100000);
@@ -263,6 +294,8 @@ END_TEST
 UNIT_TESTS("sampling", counts_are_estimated_within_their_standard_errors, locks_used_in_turn_are_sampled_alike,
 	   at_zero_percent_nothing_is_sampled, a_new_start_reaches_a_thread_that_sampled_nothing,
 	   the_first_operation_of_a_thread_is_sampled_like_any_other,
+	   each_child_has_a_distance_of_its_own_and_counts_stay_unbiased,
+	   a_child_of_a_thread_that_did_not_draw_yet_draws_itself,
 	   short_waits_are_kept_by_chance_and_sums_stay_unbiased, long_waits_are_all_kept,
 	   waits_stay_in_a_budget_of_their_own_and_unbiased, an_idle_process_keeps_all_its_long_waits,
 	   a_busy_thread_stays_in_its_budget_and_unbiased,
