@@ -155,12 +155,17 @@ static void at_exit(void)
 	(void)uploader_stop(true, last_try_ns);
 }
 
-/* After libcurl and its TLS library have registered theirs, so that it runs before them. */
+/*
+ * The last to be registered is the first to run, and ours has to run before those of libcurl and its
+ * TLS library, which a later start may be the first to load: then once more.  Of two calls the
+ * second finds the uploader stopped.
+ */
 static void register_at_exit(void)
 {
-	static bool is_registered;
-	if (!is_registered)
-		is_registered = !atexit(at_exit);
+	static enum { NOT_YET, WITHOUT_HTTP, WITH_HTTP } registered;
+	int wanted = choice.kind == SINK_FILE ? WITHOUT_HTTP : WITH_HTTP;
+	if ((int)registered < wanted && !atexit(at_exit))
+		registered = wanted;
 }
 
 int uploading_start(const struct options *options, char reason[REASON_MAX])
