@@ -25,7 +25,7 @@ AS_VAR_IF([enable_werror], [yes],
 AC_SUBST([SNECK_CFLAGS])])
 
 # SNECK_BIND_NOW: resolve functions at load.  Left for their first call, those that only a forked
-# child calls would be looked up in every child, through the symbols of some forty libraries.
+# child calls would be looked up in every child, through the symbols of every library (with libcurl some forty).
 AC_DEFUN([SNECK_BIND_NOW],
 [AX_APPEND_LINK_FLAGS([-Wl,-z,relro -Wl,-z,now], [SNECK_LDFLAGS])
 AC_SUBST([SNECK_LDFLAGS])])

@@ -34,13 +34,14 @@ python/bin/sneck: python/bin/sneck.in Makefile
 	chmod +x $@.tmp && mv $@.tmp $@
 
 # A copy of the package as installed, for tests and `make` users: PYTHONPATH=stage.
-# Renamed into place: who runs from it keeps the library he has mapped.
+# Renamed into place: who runs from it keeps the libraries he has mapped.
 sneck_package = $(sneck_python) $(sneck_bootstrap)
-stage/stamp: $(sneck_package) _sneck.la
+stage/stamp: $(sneck_package) _sneck.la _sneck_curl.la
 	$(AM_V_GEN)$(MKDIR_P) stage/sneck && \
 	for f in $(sneck_package); do \
 		d=stage/$$(dirname $${f#python/}); $(MKDIR_P) $$d && cp $$(test -f $$f || echo $(srcdir)/)$$f $$d/ || exit 1; done && \
-	cp .libs/_sneck.abi3.so stage/sneck.new && mv stage/sneck.new stage/sneck/_sneck.abi3.so && touch $@
+	for f in _sneck_curl.so _sneck.abi3.so; do \
+		cp .libs/$$f stage/sneck.new && mv stage/sneck.new stage/sneck/$$f || exit 1; done && touch $@
 all-local: stage/stamp
 clean-local:
 	rm -rf stage

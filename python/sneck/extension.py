@@ -9,7 +9,6 @@ from sneck import children, fork_warning
 SUPPORTED = "sneck needs CPython 3.10 or later, with the GIL"
 # Of the libraries that the extension needs, by their names without a version.
 PACKAGES = {
-    "libcurl.so": "libcurl4 (Fedora: libcurl)",
     "libprotobuf-c.so": "libprotobuf-c1 (Fedora: protobuf-c)",
     "libjansson.so": "libjansson4 (Fedora: jansson)",
     "libz.so": "zlib1g (Fedora: zlib)",

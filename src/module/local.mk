@@ -1,6 +1,6 @@
 # The extension: CPython's view of everything below.  It exports PyInit__sneck alone.
 sneckpyexecdir = $(pyexecdir)/sneck
-sneckpyexec_LTLIBRARIES = _sneck.la
+sneckpyexec_LTLIBRARIES += _sneck.la
 _sneck_la_SOURCES = \
 	src/module/debug_names.c src/module/debug_names.h \
 	src/module/api.h src/module/api.def src/module/records.def \
@@ -21,10 +21,10 @@ _sneck_la_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/include $(PYTHON_CPPFLAGS)
 _sneck_la_LDFLAGS = $(AM_LDFLAGS) $(SNECK_LDFLAGS) -module -avoid-version -shrext .abi3.so \
 	-export-symbols-regex '^PyInit_'
 _sneck_la_LIBADD = libsneck_collector.la libsneck_upload.la libsneck_runtime.la \
-	$(LIBCURL_LIBS) $(ZLIB_LIBS) $(PROTOBUF_C_LIBS) $(JANSSON_LIBS)
+	$(ZLIB_LIBS) $(PROTOBUF_C_LIBS) $(JANSSON_LIBS)
 
-# libtool's .la file serves linkers; nobody links to a Python extension.
+# libtool's .la file serves linkers; nobody links to a Python extension, or to what it loads.
 install-exec-hook:
-	rm -f $(DESTDIR)$(sneckpyexecdir)/_sneck.la
+	rm -f $(DESTDIR)$(sneckpyexecdir)/_sneck.la $(DESTDIR)$(sneckpyexecdir)/_sneck_curl.la
 uninstall-hook:
-	rm -f $(DESTDIR)$(sneckpyexecdir)/_sneck.abi3.so
+	rm -f $(DESTDIR)$(sneckpyexecdir)/_sneck.abi3.so $(DESTDIR)$(sneckpyexecdir)/_sneck_curl.so

@@ -14,7 +14,7 @@
  * The head of an answer decides.  Its body is for the user's eyes, so a server that trickles it
  * is not listened to for longer than a moment.
  *
- * Locking: http_lock (LOCK_RANK_HTTP) guards libcurl and `call`.
+ * Locking: http_lock (LOCK_RANK_HTTP) guards libcurl, which is loaded under it, and `call`.
  * Fork:    the parent's call goes on.  The child forgets it, and closes its copy of the
  *          connection: otherwise the server would not see the parent close it.  It is known
  *          to be ours, as no one can have closed it while http_lock was held.
@@ -24,7 +24,6 @@
 #include "upload/http.h"
 
 #include <ctype.h>
-#include <curl/curl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,6 +35,7 @@
 #include "runtime/error.h"
 #include "runtime/mutex.h"
 #include "upload/broken_pipe.h"
+#include "upload/curl_library.h"
 #include "upload/multi_handle.h"
 #include "upload/redact.h"
 
@@ -59,7 +59,8 @@ struct call {
 };
 
 static struct mutex http_lock = MUTEX_INITIALIZER(LOCK_RANK_HTTP);
-static struct call *call;		/* the one under way; NULL between calls */
+static const struct curl_calls *curl;	/* NULL until it is loaded and initialised; then as it is, for good */
+static struct call *call;		/* the one under way; NULL between calls, and without libcurl */
 static int sockets[SOCKETS_MAX];	/* of that call: descriptor + 1, or 0 */
 static int64_t cancelled_from_ns = INT64_MAX;
 static char trusted[4096];		/* a file of certificates; "": the system's */
@@ -121,7 +122,7 @@ static int add_header(struct call *self, const char *name, const char *value)
 	/* a header without a value is written with a semicolon; with a bare colon libcurl removes it */
 	if (asprintf(&line, *value ? "%s: %s" : "%s;", name, value) < 0)
 		return ERR_NOMEM;
-	struct curl_slist *longer = curl_slist_append(self->headers, line);
+	struct curl_slist *longer = curl->slist_append(self->headers, line);
 	free(line);
 	if (!longer)
 		return ERR_NOMEM;
@@ -132,7 +133,7 @@ static int add_header(struct call *self, const char *name, const char *value)
 /* "Expect:" takes libcurl's own away: it would wait a second for servers that do not know it. */
 static int add_headers(struct call *self, const struct http_request *request)
 {
-	self->headers = curl_slist_append(NULL, "Expect:");
+	self->headers = curl->slist_append(NULL, "Expect:");
 	int error = self->headers ? add_header(self, "Connection", "close") : ERR_NOMEM;
 	for (size_t i = 0; !error && i < request->n_headers; i++)
 		error = add_header(self, request->headers[i].name, request->headers[i].value);
@@ -172,7 +173,7 @@ static bool lend_data(curl_mimepart *made, const struct http_part *part)
 	if (!reader)
 		return false;
 	*reader = (struct reader){.data = part->data, .size = part->size};
-	if (curl_mime_data_cb(made, (curl_off_t)part->size, read_part, seek_part, free, reader) == CURLE_OK)
+	if (curl->mime_data_cb(made, (curl_off_t)part->size, read_part, seek_part, free, reader) == CURLE_OK)
 		return true;
 	free(reader);
 	return false;
@@ -180,10 +181,10 @@ static bool lend_data(curl_mimepart *made, const struct http_part *part)
 
 static int add_part(struct call *self, const struct http_part *part)
 {
-	curl_mimepart *made = curl_mime_addpart(self->form);
-	if (!made || curl_mime_name(made, part->name) || !lend_data(made, part) ||
-	    (part->filename && curl_mime_filename(made, part->filename)) ||
-	    (part->content_type && curl_mime_type(made, part->content_type)))
+	curl_mimepart *made = curl->mime_addpart(self->form);
+	if (!made || curl->mime_name(made, part->name) || !lend_data(made, part) ||
+	    (part->filename && curl->mime_filename(made, part->filename)) ||
+	    (part->content_type && curl->mime_type(made, part->content_type)))
 		return ERR_NOMEM;
 	return OK;
 }
@@ -191,27 +192,27 @@ static int add_part(struct call *self, const struct http_part *part)
 static int add_body(struct call *self, const struct http_request *request)
 {
 	if (!request->n_parts) {
-		curl_easy_setopt(self->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body_size);
-		curl_easy_setopt(self->easy, CURLOPT_POSTFIELDS, request->body_size ? request->body : "");
+		CURL_SETOPT(curl, self->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body_size);
+		CURL_SETOPT(curl, self->easy, CURLOPT_POSTFIELDS, request->body_size ? request->body : "");
 		return OK;
 	}
-	self->form = curl_mime_init(self->easy);
+	self->form = curl->mime_init(self->easy);
 	int error = self->form ? OK : ERR_NOMEM;
 	for (size_t i = 0; !error && i < request->n_parts; i++)
 		error = add_part(self, &request->parts[i]);
-	curl_easy_setopt(self->easy, CURLOPT_MIMEPOST, self->form);
+	CURL_SETOPT(curl, self->easy, CURLOPT_MIMEPOST, self->form);
 	return error;
 }
 
 static void set_protocols(CURL *easy)
 {
 #if LIBCURL_VERSION_NUM >= 0x075500
-	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+	CURL_SETOPT(curl, easy, CURLOPT_PROTOCOLS_STR, "http,https");
 #else
-	curl_easy_setopt(easy, CURLOPT_PROTOCOLS, CURLPROTO_HTTP | CURLPROTO_HTTPS);
+	CURL_SETOPT(curl, easy, CURLOPT_PROTOCOLS, (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS));
 #endif
 #if LIBCURL_VERSION_NUM >= 0x075700
-	curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
+	CURL_SETOPT(curl, easy, CURLOPT_QUICK_EXIT, 1L);
 #endif
 }
 
@@ -219,23 +220,23 @@ static void set_options(struct call *self, const struct http_request *request)
 {
 	CURL *easy = self->easy;
 	set_protocols(easy);
-	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(easy, CURLOPT_PROXY, "");		/* of the program's, not ours */
-	curl_easy_setopt(easy, CURLOPT_USERAGENT, PACKAGE_NAME "/" PACKAGE_VERSION);
-	curl_easy_setopt(easy, CURLOPT_URL, request->url);
-	curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, request->unix_socket);
-	curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
-	curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
+	CURL_SETOPT(curl, easy, CURLOPT_NOSIGNAL, 1L);
+	CURL_SETOPT(curl, easy, CURLOPT_PROXY, "");		/* of the program's, not ours */
+	CURL_SETOPT(curl, easy, CURLOPT_USERAGENT, PACKAGE_NAME "/" PACKAGE_VERSION);
+	CURL_SETOPT(curl, easy, CURLOPT_URL, request->url);
+	CURL_SETOPT(curl, easy, CURLOPT_UNIX_SOCKET_PATH, request->unix_socket);
+	CURL_SETOPT(curl, easy, CURLOPT_SSL_VERIFYPEER, 1L);
+	CURL_SETOPT(curl, easy, CURLOPT_SSL_VERIFYHOST, 2L);
 	if (*trusted)
-		curl_easy_setopt(easy, CURLOPT_CAINFO, trusted);
-	curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);	/* or the key goes to somebody else */
-	curl_easy_setopt(easy, CURLOPT_HTTPHEADER, self->headers);
-	curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)((request->timeout_ns + 999999) / 1000000));
-	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, self->curl_error);
-	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, keep_answer);
-	curl_easy_setopt(easy, CURLOPT_WRITEDATA, self);
-	curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
-	curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, close_socket);
+		CURL_SETOPT(curl, easy, CURLOPT_CAINFO, trusted);
+	CURL_SETOPT(curl, easy, CURLOPT_FOLLOWLOCATION, 0L);	/* or the key goes to somebody else */
+	CURL_SETOPT(curl, easy, CURLOPT_HTTPHEADER, self->headers);
+	CURL_SETOPT(curl, easy, CURLOPT_TIMEOUT_MS, (long)((request->timeout_ns + 999999) / 1000000));
+	CURL_SETOPT(curl, easy, CURLOPT_ERRORBUFFER, self->curl_error);
+	CURL_SETOPT(curl, easy, CURLOPT_WRITEFUNCTION, keep_answer);
+	CURL_SETOPT(curl, easy, CURLOPT_WRITEDATA, self);
+	CURL_SETOPT(curl, easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
+	CURL_SETOPT(curl, easy, CURLOPT_CLOSESOCKETFUNCTION, close_socket);
 }
 
 /* Lock held. */
@@ -252,10 +253,10 @@ static int begin(struct call *self, const struct http_request *request)
 	if (is_cancelled())
 		return ERR_CANCELLED;
 	int wake_ups[2];
-	self->multi = multi_handle_new(wake_ups);
+	self->multi = multi_handle_new(curl, wake_ups);
 	remember_socket(wake_ups[0]);
 	remember_socket(wake_ups[1]);
-	self->easy = curl_easy_init();
+	self->easy = curl->easy_init();
 	if (!self->multi || !self->easy)
 		return ERR_NOMEM;
 	int error = add_headers(self, request);
@@ -264,7 +265,7 @@ static int begin(struct call *self, const struct http_request *request)
 	if (error)
 		return error;
 	set_options(self, request);
-	if (curl_multi_add_handle(self->multi, self->easy))
+	if (curl->multi_add_handle(self->multi, self->easy))
 		return ERR_NOMEM;
 	call = self;
 	return OK;
@@ -275,11 +276,11 @@ static void end(struct call *self)
 {
 	call = NULL;
 	if (self->multi && self->easy)
-		curl_multi_remove_handle(self->multi, self->easy);
-	curl_easy_cleanup(self->easy);
-	curl_multi_cleanup(self->multi);
-	curl_mime_free(self->form);
-	curl_slist_free_all(self->headers);
+		curl->multi_remove_handle(self->multi, self->easy);
+	curl->easy_cleanup(self->easy);
+	curl->multi_cleanup(self->multi);
+	curl->mime_free(self->form);
+	curl->slist_free_all(self->headers);
 	memset(sockets, 0, sizeof(sockets));
 }
 
@@ -287,7 +288,7 @@ static void end(struct call *self)
 static bool has_heard_enough(struct call *self)
 {
 	long status = 0;
-	curl_easy_getinfo(self->easy, CURLINFO_RESPONSE_CODE, &status);
+	CURL_GETINFO(curl, self->easy, CURLINFO_RESPONSE_CODE, &status);
 	if (status < 200)
 		return false;
 	if (!self->answered_ns)
@@ -299,9 +300,9 @@ static bool has_heard_enough(struct call *self)
 static int step(struct call *self)
 {
 	int running = 0, left;
-	if (curl_multi_perform(self->multi, &running))
+	if (curl->multi_perform(self->multi, &running))
 		return CURLE_FAILED_INIT;
-	const CURLMsg *message = curl_multi_info_read(self->multi, &left);
+	const CURLMsg *message = curl->multi_info_read(self->multi, &left);
 	if (message)
 		return (int)message->data.result;
 	return has_heard_enough(self) ? (int)CURLE_OK : -1;
@@ -312,14 +313,14 @@ static int verdict(struct call *self, int result)
 {
 	long status = 0;
 	curl_off_t retry_after_s = 0;
-	curl_easy_getinfo(self->easy, CURLINFO_RESPONSE_CODE, &status);
-	curl_easy_getinfo(self->easy, CURLINFO_RETRY_AFTER, &retry_after_s);
+	CURL_GETINFO(curl, self->easy, CURLINFO_RESPONSE_CODE, &status);
+	CURL_GETINFO(curl, self->easy, CURLINFO_RETRY_AFTER, &retry_after_s);
 	if (retry_after_s > 0)		/* a date that is past comes out negative */
 		self->response->retry_after_ns = (retry_after_s < 86400 ? retry_after_s : 86400) * INT64_C(1000000000);
 	self->response->status = (int)status;
 	if (status >= 200)
 		return OK;
-	const char *why = *self->curl_error ? self->curl_error : curl_easy_strerror((CURLcode)result);
+	const char *why = *self->curl_error ? self->curl_error : curl->easy_strerror((CURLcode)result);
 	snprintf(self->response->error, sizeof(self->response->error), "%s", result ? why : "it gave no answer");
 	return result == CURLE_OPERATION_TIMEDOUT ? ERR_TIMEOUT : ERR_IO;
 }
@@ -344,25 +345,33 @@ static int run(struct call *self)
 			return verdict(self, result);
 		int wait_ms = patience_ms();
 		mutex_unlock(&http_lock);
-		curl_multi_poll(self->multi, NULL, 0, wait_ms, NULL);
+		curl->multi_poll(self->multi, NULL, 0, wait_ms, NULL);
 		mutex_lock(&http_lock);
 	}
 }
 
-static bool init_locked(void)
+static int init_locked(char problem[HTTP_PROBLEM_MAX])
 {
-	static bool is_done;
-	if (!is_done)
-		is_done = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
-	return is_done;
+	_Static_assert((int)HTTP_PROBLEM_MAX >= (int)CURL_LIBRARY_PROBLEM_MAX, "a library's problem is ours");
+	if (curl)
+		return OK;
+	const struct curl_calls *loaded = curl_library_load(problem);
+	if (!loaded)
+		return ERR_IO;
+	if (loaded->global_init(CURL_GLOBAL_DEFAULT)) {
+		snprintf(problem, HTTP_PROBLEM_MAX, "libcurl could not be initialised");
+		return ERR_NOMEM;
+	}
+	curl = loaded;
+	return OK;
 }
 
-int http_init(void)
+int http_init(char problem[HTTP_PROBLEM_MAX])
 {
 	mutex_lock(&http_lock);
-	bool is_done = init_locked();
+	int error = init_locked(problem);
 	mutex_unlock(&http_lock);
-	return is_done ? OK : ERR_NOMEM;
+	return error;
 }
 
 int http_trust(const char *ca_file)
@@ -386,7 +395,11 @@ static void redact_answer(const struct http_request *request, struct http_respon
 static int post_locked(const struct http_request *request, struct http_response *response)
 {
 	struct call self = {.response = response};
-	int error = init_locked() ? begin(&self, request) : ERR_NOMEM;
+	_Static_assert(sizeof(response->error) >= HTTP_PROBLEM_MAX, "it has room for a problem");
+	int error = init_locked(response->error);
+	if (error)
+		return error;
+	error = begin(&self, request);
 	if (!error)
 		error = run(&self);
 	if (error && !*response->error)
@@ -413,7 +426,7 @@ void http_cancel_at(int64_t at_ns)
 	mutex_lock(&http_lock);
 	cancelled_from_ns = at_ns;
 	if (call)
-		curl_multi_wakeup(call->multi);
+		curl->multi_wakeup(call->multi);
 	mutex_unlock(&http_lock);
 }
 

@@ -42,17 +42,23 @@ struct http_response {
 	char body[512];			/* how the answer begins, printable, no secrets in it, for the user's eyes */
 };
 
+enum { HTTP_PROBLEM_MAX = 224 };
+
 /*
- * Load what libcurl and its TLS library need, once: milliseconds, so at the start and not at a
- * first upload.  In Python, with the GIL: other users of libcurl initialise it so, and it
- * forks so; a child inherits it done, and never half done.  ERR_NOMEM.
+ * Load libcurl and what it and its TLS library need, once: milliseconds, so at the start and not
+ * at a first upload.  In Python, with the GIL: other users of libcurl initialise it so, and it
+ * forks so; a child inherits it done, and never half done.  ERR_IO: it is not installed; ERR_NOMEM:
+ * each with a sentence, and it may be called again.
  */
-int http_init(void);
+int http_init(char problem[HTTP_PROBLEM_MAX]);
 
 /* The certificates to trust in, for all requests from now on; "": the system's.  ERR_INVALID: too long. */
 int http_trust(const char *ca_file);
 
-/* OK: an answer came, look at its status.  ERR_IO, ERR_TIMEOUT, ERR_CANCELLED, ERR_INVALID, ERR_NOMEM. */
+/*
+ * OK: an answer came, look at its status.  ERR_IO, ERR_TIMEOUT, ERR_CANCELLED, ERR_INVALID, ERR_NOMEM.
+ * Without an http_init() before, it does that first.
+ */
 int http_post(const struct http_request *request, struct http_response *response);
 
 /*

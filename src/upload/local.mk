@@ -5,6 +5,8 @@ libsneck_upload_la_SOURCES = \
 	src/upload/broken_pipe.c src/upload/broken_pipe.h \
 	src/upload/builder.c src/upload/builder.h \
 	src/upload/command_line.c src/upload/command_line.h \
+	src/upload/curl_calls.def src/upload/curl_calls.h \
+	src/upload/curl_library.c src/upload/curl_library.h \
 	src/upload/datadog_endpoint.c src/upload/datadog_endpoint.h \
 	src/upload/datadog_tags.c src/upload/datadog_tags.h \
 	src/upload/delivery.c src/upload/delivery.h \
@@ -38,6 +40,14 @@ libsneck_upload_la_SOURCES = \
 libsneck_upload_la_CFLAGS = $(AM_CFLAGS) $(LIBCURL_CFLAGS) $(ZLIB_CFLAGS) $(PROTOBUF_C_CFLAGS) $(JANSSON_CFLAGS)
 libsneck_upload_la_LIBADD = libsneck_pprof_messages.la
 $(libsneck_upload_la_OBJECTS): src/upload/profile.pb-c.h
+
+# The one library of ours that is linked with libcurl, loaded where an upload needs it.  It exports its table alone.
+sneckpyexec_LTLIBRARIES = _sneck_curl.la
+_sneck_curl_la_SOURCES = src/upload/curl_calls.c
+_sneck_curl_la_CFLAGS = $(AM_CFLAGS) $(LIBCURL_CFLAGS)
+_sneck_curl_la_LDFLAGS = $(AM_LDFLAGS) $(SNECK_LDFLAGS) -module -avoid-version -shrext .so \
+	-export-symbols-regex '^sneck_curl_calls$$'
+_sneck_curl_la_LIBADD = $(LIBCURL_LIBS)
 
 # pprof's messages: generated, so not ours to warn about.
 nodist_libsneck_pprof_messages_la_SOURCES = src/upload/profile.pb-c.c src/upload/profile.pb-c.h

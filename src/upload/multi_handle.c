@@ -47,15 +47,15 @@ static int keep_from_exec(int descriptor)
 	return descriptor;
 }
 
-CURLM *multi_handle_new(int descriptors[2])
+CURLM *multi_handle_new(const struct curl_calls *curl, int descriptors[2])
 {
 	int guessed[2];
 	bool has_guess = guess(guessed);
-	CURLM *multi = curl_multi_init();
+	CURLM *multi = curl->multi_init();
 	descriptors[0] = descriptors[1] = -1;
 	if (!multi || !has_guess || is_readable(guessed[0]))
 		return multi;
-	curl_multi_wakeup(multi);	/* costs the first wait, which returns at once */
+	curl->multi_wakeup(multi);	/* costs the first wait, which returns at once */
 	if (!is_readable(guessed[0]))
 		return multi;
 	descriptors[0] = keep_from_exec(guessed[0]);

@@ -8,9 +8,9 @@
 #ifndef SNECK_UPLOAD_MULTI_HANDLE_H
 #define SNECK_UPLOAD_MULTI_HANDLE_H
 
-#include <curl/curl.h>
+#include "upload/curl_calls.h"
 
 /* NULL without memory.  A descriptor that could not be told is -1. */
-CURLM *multi_handle_new(int descriptors[2]);
+CURLM *multi_handle_new(const struct curl_calls *curl, int descriptors[2]);
 
 #endif

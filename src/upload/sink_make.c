@@ -151,12 +151,16 @@ static int make_pyroscope(const struct sink_wishes *wishes, struct sink **sink, 
 
 /* ---- each ------------------------------------------------------------------------------ */
 
-/* Of the network: what libcurl needs is loaded now. */
+/* Of the network: libcurl is loaded now, and by no other sink. */
 static int prepare_http(const struct options *options, char problem[SINK_PROBLEM_MAX])
 {
-	int error = http_init();
-	if (!error)
-		error = http_trust(options->ca_file);
+	char why[HTTP_PROBLEM_MAX];
+	int error = http_init(why);
+	if (error) {
+		snprintf(problem, SINK_PROBLEM_MAX, "no upload by HTTP: %s", why);
+		return error;
+	}
+	error = http_trust(options->ca_file);
 	return error ? failed(error, "no upload by HTTP", problem) : OK;
 }
 

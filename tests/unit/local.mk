@@ -4,6 +4,7 @@ unit_tests = \
 	tests/unit/test_arena \
 	tests/unit/test_broken_pipe \
 	tests/unit/test_builder \
+	tests/unit/test_curl_library \
 	tests/unit/test_datadog_endpoint \
 	tests/unit/test_datadog_tags \
 	tests/unit/test_entity_id \
@@ -54,10 +55,14 @@ unit_tests = \
 check_PROGRAMS += $(unit_tests)
 TESTS += $(unit_tests)
 endif
-EXTRA_DIST += tests/unit/samples.h tests/unit/unit.h
+EXTRA_DIST += tests/unit/linked_curl.h tests/unit/samples.h tests/unit/unit.h
 
 # What every unit test is compiled with and linked to.  Of the collector, a test gets the
 # modules that need no interpreter.
-AM_CFLAGS += $(CHECK_CFLAGS) $(ZLIB_CFLAGS) $(PROTOBUF_C_CFLAGS)
-LDADD = libsneck_collector.la libsneck_upload.la libsneck_runtime.la \
+AM_CFLAGS += $(CHECK_CFLAGS) $(LIBCURL_CFLAGS) $(ZLIB_CFLAGS) $(PROTOBUF_C_CFLAGS)
+LDADD = libsneck_collector.la libsneck_upload.la libsneck_runtime.la libsneck_curl_calls.la \
 	$(CHECK_LIBS) $(LIBCURL_LIBS) $(ZLIB_LIBS) $(PROTOBUF_C_LIBS) $(JANSSON_LIBS)
+# They are linked with libcurl, so they have the table that the extension loads.
+check_LTLIBRARIES += libsneck_curl_calls.la
+libsneck_curl_calls_la_SOURCES = src/upload/curl_calls.c
+libsneck_curl_calls_la_CFLAGS = $(AM_CFLAGS)

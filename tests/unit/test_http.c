@@ -19,6 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "linked_curl.h"
 #include "runtime/clocks.h"
 #include "runtime/error.h"
 #include "unit.h"

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <unistd.h>
 
+#include "linked_curl.h"
 #include "unit.h"
 
 enum { LOOKED_AT = 64 };
@@ -28,7 +29,7 @@ START_TEST(multi_handle_tells_all_descriptors_it_has)
 		close(low);
 		for (int fd = 0; fd < LOOKED_AT; fd++)
 			before[fd] = is_open(fd);
-		CURLM *multi = multi_handle_new(descriptors);
+		CURLM *multi = multi_handle_new(curl_library_linked, descriptors);
 		ck_assert_ptr_nonnull(multi);
 		ck_assert_int_ge(descriptors[0], 0);
 		for (int fd = 0; fd < LOOKED_AT; fd++) {

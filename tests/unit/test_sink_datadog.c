@@ -13,6 +13,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "linked_curl.h"
 #include "runtime/log.h"
 #include "samples.h"
 #include "unit.h"

@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "linked_curl.h"
 #include "runtime/clocks.h"
 #include "runtime/rng.h"
 #include "samples.h"

@@ -8,6 +8,7 @@ EXTRA_DIST += \
 	tests/upload/program.py \
 	tests/upload/requirements.txt \
 	tests/upload/rules.py \
+	tests/upload/test_curl.py \
 	tests/upload/test_datadog.py \
 	tests/upload/test_failing.py \
 	tests/upload/test_intake.py \

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "../unit/linked_curl.h"
 #include "runtime/error.h"
 #include "upload/http.h"
 #include "upload/sink_pyroscope.h"
@@ -33,7 +34,7 @@ static void fill(struct profile *profile, int32_t rows)
 	profile_end(profile);
 }
 
-static int send(struct sink *sink, struct builder *builder)
+static int encode_and_send(struct sink *sink, struct builder *builder)
 {
 	int error = sink->encode(sink, builder);
 	if (!error)
@@ -50,17 +51,18 @@ int main(int argc, char **argv)
 	const struct pyroscope_tag tags[] = {{"env", "pre, prod\r\n"}, {"git.commit sha", "abc{}"}, {"lives", "9"}};
 	struct pyroscope_config config = {.user = "user", .password = "p:ss", .tenant = "team", .tags = tags, .n_tags = 3,
 		.thread_ids = true, .timeout_ns = 60000000000, .post = http_post};
+	char problem[HTTP_PROBLEM_MAX];
 	struct sink *sink;
 	if (argc != 4)
 		return 2;
 	config.url = argv[1];
 	config.application = argv[2];
-	if (http_init() || sink_pyroscope_new(&config, &sink))
+	if (http_init(problem) || sink_pyroscope_new(&config, &sink))
 		return 2;
 	struct profile *profile = profile_new(&(struct profile_limits){.rows = 1 << 20, .bytes = 256 << 20});
 	fill(profile, atoi(argv[3]));
 	struct builder *builder = builder_new(profile, 0);
-	int status = send(sink, builder);
+	int status = encode_and_send(sink, builder);
 	builder_free(builder);
 	profile_free(profile);
 	sink_free(sink);

@@ -53,9 +53,34 @@ def start(**options):
     import sneck
     sneck.start(**options)
 
+def start_refused(**options):
+    """What it was refused with."""
+    try:
+        start(**options)
+    except Exception as error:
+        return "%s: %s" % (type(error).__name__, error)
+
 def stop():
     import sneck
     sneck.stop()
+
+def maps(library):
+    """How many mappings of a library of that name this process has, and a child of it has."""
+    def count():
+        return sum("/" + library in line for line in open("/proc/self/maps"))
+    hear, say = os.pipe()
+    pid = os.fork()
+    if not pid:
+        use(1)
+        os.write(say, b"%d" % count())
+        os._exit(0)
+    os.waitpid(pid, 0)
+    return [count(), int(os.read(hear, 99))]
+
+def exit_of_c(status):
+    """The end of a process that does not end its Python, as uWSGI's."""
+    import ctypes
+    ctypes.CDLL(None).exit(status)
 
 def fork(times):
     pid = os.fork()
@@ -158,11 +183,11 @@ class Program:
                 raise AssertionError(f"never {what}: {upload}")
             time.sleep(0.05)
 
-    def end(self, status: int = 0, by: "signal.Signals | None" = None, timeout_s: float = 120) -> Ended:
+    def end(self, status: int = 0, by: "signal.Signals | None" = None, timeout_s: float = 120, word: str = "exit") -> Ended:
         began = time.monotonic()
         if by is not None:
             self.process.send_signal(by)
-        out, err = self.process.communicate(None if by is not None else json.dumps(["exit", [status], {}]) + "\n", timeout_s)
+        out, err = self.process.communicate(None if by is not None else json.dumps([word, [status], {}]) + "\n", timeout_s)
         self.seen_out += out
         ended = time.monotonic()
         return Ended(self.process.returncode, self.seen_out, err, ended - began, ended - self.began)
