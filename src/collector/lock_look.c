@@ -89,17 +89,18 @@ static bool take_snapshots(PyObject *lock, size_t size, bool reenters, struct sn
 	return call(lock, "release") && (snap(s, RELEASED, lock, size), ok);
 }
 
-static bool byte_tells(const struct snapshots *s, size_t at)
-{
-	return s->bytes[FREE][at] == 0 && s->bytes[TAKEN][at] == 1 && s->bytes[AGAIN][at] == 1 &&
-	       s->bytes[RELEASED][at] == 0;
-}
-
 static bool owner_tells(const struct snapshots *s, size_t at)
 {
 	uintptr_t self = (uintptr_t)pthread_self();
 	return word_of(s, FREE, at) == 0 && word_of(s, TAKEN, at) == self && word_of(s, AGAIN, at) == self &&
 	       word_of(s, RELEASED, at) == 0;
+}
+
+/* Of an owner's ident, too, a byte may be 1: by chance, in one process of sixty. */
+static bool byte_tells(const struct snapshots *s, size_t at)
+{
+	return s->bytes[FREE][at] == 0 && s->bytes[TAKEN][at] == 1 && s->bytes[AGAIN][at] == 1 &&
+	       s->bytes[RELEASED][at] == 0 && !owner_tells(s, at - at % WORD);
 }
 
 static bool semaphore_tells(const struct snapshots *s, size_t at)
