@@ -27,6 +27,7 @@
 #include "collector/primitives.h"
 #include "collector/py_symbols.h"
 #include "collector/sampling.h"
+#include "collector/thread_state.h"
 #include "runtime/error.h"
 #include "runtime/pushed.h"
 #include "runtime/red_black.h"
@@ -58,6 +59,7 @@ static int prepare(void)
 	interpreter_end_init(forgetters);
 	py_symbols_init();
 	frames_init();
+	thread_state_prove();
 	lock_name_init();
 	threads_set_consumer(into_profile);
 	return threads_init();
@@ -165,6 +167,7 @@ void collector_status(struct status *status)
 	status_text(status, "lock_look", lock_look_reason());
 	status_text(status, "far_hooks", lock_stubs_reason());
 	status_text(status, "slow_frames", frames_slow_reason());
+	status_text(status, "slow_thread_state", thread_state_reason());
 	status_number(status, "lock_classes", lock_class_last());
 	status_number(status, "lock_table_bytes", (int64_t)lock_table_bytes());
 	status_number(status, "holds", holds_count());

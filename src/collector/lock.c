@@ -26,6 +26,7 @@
 #include "collector/lock_stubs.h"
 #include "collector/lock_table.h"
 #include "collector/sampling.h"
+#include "collector/thread_state.h"
 #include "runtime/clocks.h"
 #include "runtime/error.h"
 #include "runtime/mutex.h"
@@ -75,7 +76,7 @@ static ALWAYS_INLINE PyObject *note_creation(PyObject *lock, enum lock_kind kind
 {
 	if (UNLIKELY(!lock || !lock_sampler.is_running))
 		return lock;
-	uint32_t id = lock_site_class(PyThreadState_Get(), kind);
+	uint32_t id = lock_site_class(thread_state(), kind);
 	if (LIKELY(id) && UNLIKELY(lock_table_put(lock, id)))
 		stats_count(STAT_locks_unlisted);
 	return lock;

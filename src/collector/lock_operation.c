@@ -12,6 +12,7 @@
 #include "collector/lock_naming.h"
 #include "collector/lock_sample.h"
 #include "collector/thread_name.h"
+#include "collector/thread_state.h"
 #include "runtime/error.h"
 #include "runtime/fork.h"
 #include "runtime/stats.h"
@@ -61,7 +62,7 @@ void operation_look_around(struct operation *op, struct thread *thread, const st
 {
 	op->call = call;
 	op->thread = thread;
-	op->tstate = PyThreadState_Get();
+	op->tstate = thread_state();
 	op->lock_class = NULL;
 	walk(op);
 	find_class(op);
@@ -75,7 +76,7 @@ void operation_look_around(struct operation *op, struct thread *thread, const st
 struct lock_class *operation_class_at_a_glance(const struct lock_call *call)
 {
 	struct raw_frame leaf;
-	if (!py_frames_leaf(PyThreadState_Get(), &leaf) || primitives_knows(leaf.code))
+	if (!py_frames_leaf(thread_state(), &leaf) || primitives_knows(leaf.code))
 		return NULL;
 	fork_sampled();
 	return lock_naming_known(call->lock);

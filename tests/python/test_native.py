@@ -147,6 +147,40 @@ class Tables(Case):
         self.assertEqual(tables(), before)
 
 
+@unittest.skipUnless(platform.libc_ver()[0] == "glibc", "of other C libraries it is not known")
+class ThreadState(Case):
+    """From 3.12 on the interpreter keeps it in a thread-local variable, which is found by its behaviour."""
+
+    def test_it_is_read_without_a_call_whichever_thread_starts(self) -> None:
+        ran = run_child(textwrap.dedent("""
+            import sneck, threading
+            start = lambda: sneck.start(capture_pct=100, output=output)
+            starter = threading.Thread(target=start)
+            starter.start()
+            starter.join()
+            def make():
+                theirs = threading.Lock()
+                with theirs:
+                    pass
+            maker = threading.Thread(target=make)
+            maker.start()
+            maker.join()
+            mine = threading.Lock()
+            with mine:
+                pass
+            print(repr(sneck.status()["collector"]["slow_thread_state"]))
+            sneck.stop()
+            print({row["name"].split(":")[-1] for row in sneck.lock_stats()})
+        """), start=None)
+        self.assert_clean(ran)
+        reason, names = map(ast.literal_eval, ran.out.splitlines())
+        if sys.version_info >= (3, 12):
+            self.assertIsNone(reason)
+        else:
+            self.assertIn("no thread-local variable", reason)
+        self.assertEqual(names, {"mine", "theirs"})
+
+
 @unittest.skipUnless(platform.machine() == "x86_64" and platform.libc_ver()[0] == "glibc", "stubs are for x86-64 and glibc")
 class NearStubs(Case):
     def test_the_functions_in_use_lie_near_the_interpreter(self) -> None:
