@@ -29,6 +29,7 @@
 #include "collector/sampling.h"
 #include "collector/thread_state.h"
 #include "runtime/error.h"
+#include "runtime/fast_clock.h"
 #include "runtime/pushed.h"
 #include "runtime/red_black.h"
 #include "runtime/stats.h"
@@ -96,6 +97,7 @@ void collector_stop(void)
 void collector_drain(void)
 {
 	threads_drain();
+	fast_clock_check();
 	code_table_new_period();
 	if (lock_is_running() || pushed_is_enabled())
 		code_table_schedule_trim();
@@ -166,6 +168,7 @@ void collector_status(struct status *status)
 	status_text(status, "lock_refused", refusal);
 	status_text(status, "lock_look", lock_look_reason());
 	status_text(status, "far_hooks", lock_stubs_reason());
+	status_text(status, "slow_clock", fast_clock_reason());
 	status_text(status, "slow_frames", frames_slow_reason());
 	status_text(status, "slow_thread_state", thread_state_reason());
 	status_number(status, "lock_classes", lock_class_last());

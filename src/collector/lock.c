@@ -27,8 +27,8 @@
 #include "collector/lock_table.h"
 #include "collector/sampling.h"
 #include "collector/thread_state.h"
-#include "runtime/clocks.h"
 #include "runtime/error.h"
+#include "runtime/fast_clock.h"
 #include "runtime/mutex.h"
 #include "runtime/stats.h"
 
@@ -382,17 +382,6 @@ static void redirect_method(struct lock_method *method)
 					       method->hooks[lock_convention_of(method->place.flags)]);
 }
 
-static int64_t measure_clock_cost(void)
-{
-	int64_t least = INT64_MAX;
-	for (int i = 0; i < 1000; i++) {
-		int64_t begin = clock_now_ns(), took = clock_now_ns() - begin;
-		if (took < least)
-			least = took;
-	}
-	return least;
-}
-
 /*
  * A release matters only while there is a sampled hold, so its functions are redirected just
  * as long: that halves what the unsampled path costs (a jump out of the interpreter's text
@@ -493,7 +482,7 @@ int lock_start(const struct options *options, const char **reason)
 	holds_clear();
 	lock_sampler.max_frames = (size_t)options->max_frames;
 	lock_sampler.inspects_objects = options->lock_name_inspect_dir;
-	lock_sampler.clock_cost_ns = measure_clock_cost();
+	fast_clock_begin();
 	sampling_set(&sampling);
 	lock_stubs_choose(sampling.capture_pct > 0);
 	__atomic_store_n(&lock_sampler.is_running, true, __ATOMIC_RELEASE);

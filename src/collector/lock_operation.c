@@ -14,6 +14,7 @@
 #include "collector/thread_name.h"
 #include "collector/thread_state.h"
 #include "runtime/error.h"
+#include "runtime/fast_clock.h"
 #include "runtime/fork.h"
 #include "runtime/stats.h"
 
@@ -109,5 +110,5 @@ void operation_add(struct operation *op, enum lock_event event, const struct sam
 double operation_ns(int64_t begin_ns, int64_t end_ns)
 {
 	int64_t ns = end_ns - begin_ns;
-	return ns > lock_sampler.clock_cost_ns ? (double)(ns - lock_sampler.clock_cost_ns) : 0;
+	return ns > fast_clock.cost_ns ? (double)(ns - fast_clock.cost_ns) : 0;
 }

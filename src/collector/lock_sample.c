@@ -22,7 +22,7 @@
 #include "collector/lock_operation.h"
 #include "collector/sampling.h"
 #include "collector/semaphore.h"
-#include "runtime/clocks.h"
+#include "runtime/fast_clock.h"
 #include "runtime/hot.h"
 #include "runtime/stats.h"
 
@@ -173,17 +173,19 @@ static void record_attempt(struct operation *op, struct attempt *a, const struct
 static void run_attempt(struct operation *op, struct attempt *a)
 {
 	thread_hot.is_sampling = false;
-	a->begin_ns = clock_now_ns();
+	a->begin_ns = fast_clock_ns();
 	a->result = lock_call_original(op->call);
-	a->end_ns = clock_now_ns();
+	a->end_ns = fast_clock_ns();
 	thread_hot.is_sampling = true;
 }
 
 /* What was done since then was a sample: of a wait, or of an operation that was drawn. */
 static void account(struct thread *thread, bool is_contended, int64_t since_ns)
 {
-	int64_t now_ns = clock_now_ns();
+	int64_t now_ns = fast_clock_ns();
 	(is_contended ? sampling_account_wait : sampling_account)(thread, now_ns - since_ns, now_ns);
+	if (fast_clock.is_warming)
+		fast_clock_warm();
 }
 
 /* The lock is inside a semaphore: what is an acquire there, semaphore.c tells. */
@@ -216,7 +218,7 @@ static void record(struct operation *op, struct attempt *a, const struct sample_
 /* Did it wait, after all? */
 static void decide(struct attempt *a)
 {
-	int64_t wait_ns = a->end_ns - a->begin_ns - lock_sampler.clock_cost_ns;
+	int64_t wait_ns = a->end_ns - a->begin_ns - fast_clock.cost_ns;
 	if (a->is_unsure)
 		a->is_contended = a->result == Py_False || wait_ns >= SLEPT_NS;
 }
@@ -280,10 +282,10 @@ static PyObject *acquire_timed(const struct lock_call *call, struct attempt *a)
 		return lock_call_original(call);
 	if (!a->is_unsure)
 		glance(call, a);
-	a->begin_ns = clock_now_ns();
+	a->begin_ns = fast_clock_ns();
 	a->result = lock_call_original(call);
 	hot_prefetch(&thread_hot);
-	a->end_ns = clock_now_ns();
+	a->end_ns = fast_clock_ns();
 	decide(a);
 	if (!(a->is_contended || a->is_drawn) || !is_running())
 		return a->result;
@@ -301,7 +303,7 @@ static PyObject *acquire_sampled(struct thread *thread, const struct lock_call *
 {
 	struct operation op;
 	struct sample_row row;
-	int64_t started_ns = clock_now_ns();
+	int64_t started_ns = fast_clock_ns();
 
 	thread_hot.is_sampling = true;
 	operation_look_around(&op, thread, call);
@@ -309,8 +311,7 @@ static PyObject *acquire_sampled(struct thread *thread, const struct lock_call *
 	run_attempt(&op, a);
 	if (op.lock_class && is_running())
 		record(&op, a, is_found ? &row : NULL);
-	int64_t now_ns = clock_now_ns();
-	sampling_account(thread, now_ns - started_ns - (a->end_ns - a->begin_ns), now_ns);
+	account(thread, false, started_ns + (a->end_ns - a->begin_ns));	/* but for the original */
 	thread_hot.is_sampling = false;
 	return a->result;
 }
@@ -355,7 +356,7 @@ static bool still_holds(const struct thread *thread, const struct lock_call *cal
 static PyObject *release_lock(struct thread *thread, const struct lock_call *call)
 {
 	struct hold hold;
-	int64_t now_ns = clock_now_ns();
+	int64_t now_ns = fast_clock_ns();
 	PyObject *result = lock_call_original(call);
 	if (!result || still_holds(thread, call) || !holds_end((uintptr_t)call->lock, 0, true, &hold))
 		return result;
@@ -371,7 +372,7 @@ static PyObject *release_lock(struct thread *thread, const struct lock_call *cal
 static PyObject *release_semaphore(struct thread *thread, const struct lock_call *call)
 {
 	struct operation op;
-	int64_t now_ns = clock_now_ns();
+	int64_t now_ns = fast_clock_ns();
 	PyObject *result = lock_call_original(call);
 	thread_hot.is_sampling = true;
 	operation_look_around(&op, thread, call);

@@ -15,7 +15,6 @@ struct lock_sampler {
 	bool is_running;		/* false: every function of ours passes straight on */
 	bool inspects_objects;		/* names are searched for in attributes too */
 	size_t max_frames;
-	int64_t clock_cost_ns;		/* of one reading: taken off each measured time */
 };
 
 extern struct lock_sampler lock_sampler __attribute__((visibility("hidden")));

@@ -5,6 +5,7 @@ libsneck_runtime_la_SOURCES = \
 	src/runtime/arena.c src/runtime/arena.h \
 	src/runtime/clocks.c src/runtime/clocks.h \
 	src/runtime/error.c src/runtime/error.h \
+	src/runtime/fast_clock.c src/runtime/fast_clock.h \
 	src/runtime/fork.c src/runtime/fork.h \
 	src/runtime/histogram.c src/runtime/histogram.h \
 	src/runtime/hot.h \

@@ -10,6 +10,7 @@ unit_tests = \
 	tests/unit/test_entity_id \
 	tests/unit/test_event_json \
 	tests/unit/test_exit_signal \
+	tests/unit/test_fast_clock \
 	tests/unit/test_fork \
 	tests/unit/test_fork_storm \
 	tests/unit/test_histogram \
