@@ -14,7 +14,7 @@ import os
 import sys
 import warnings
 from importlib import import_module
-from typing import Any
+from typing import Any, Callable
 
 
 class OnlyOurs:
@@ -22,8 +22,8 @@ class OnlyOurs:
 
     pattern = "(?!)"  # for who prints filters
 
-    def match(self, text: str) -> bool:
-        return "multi-threaded, use of fork" in text and _is_alone()
+    def __init__(self, match: Callable[[str], bool]) -> None:
+        self.match = match
 
     def __reduce__(self) -> Any:
         """A copy for another process (joblib sends its filters along) is a pattern that fits nothing."""
@@ -32,22 +32,7 @@ class OnlyOurs:
         return compile, (self.pattern,)
 
 
-_filter = ("ignore", OnlyOurs(), DeprecationWarning, None, 0)
-
-
-def _is_alone() -> bool:
-    """In the parent, just after a fork: each page it writes to is copied, so it does little.
-
-    Python counts as we do.  A look into /proc/self/task would name each thread in the kernel's
-    cache, and with that Linux 6.18 takes up to a second to reap the process.
-    """
-    try:
-        with open("/proc/self/stat", "rb") as file:
-            threads = int(file.read().rpartition(b")")[2].split()[17])
-    except (OSError, IndexError, ValueError):
-        return False  # a sandbox: who cannot know leaves the warning alone
-    own = import_module("sneck._sneck")._own_threads()
-    return own > 0 and threads == own + 1
+_filter: tuple[Any, ...] = ()
 
 
 def _filters() -> list[Any]:
@@ -65,5 +50,8 @@ def _put_in_front() -> None:
 
 def install() -> None:
     """Once in an interpreter."""
+    global _filter
     if sys.version_info >= (3, 12):
+        ours = OnlyOurs(import_module("sneck._sneck")._is_of_our_thread)
+        _filter = ("ignore", ours, DeprecationWarning, None, 0)
         os.register_at_fork(before=_put_in_front)
