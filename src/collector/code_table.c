@@ -7,7 +7,7 @@
  *
  * A stack seen before is answered by the sites alone: one probe a frame under one lock.
  *
- * Locking: table.lock (LOCK_RANK_CODES) guards everything here.  Of Python's only Py_IncRef() and
+ * Locking: codes_lock (LOCK_RANK_CODES) guards everything here.  Of Python's only Py_IncRef() and
  *          Py_AddPendingCall() are called under it, which wait for no GIL: names and lines are read before,
  *          references dropped after.
  * Fork:    prepare takes the lock; the child keeps the table, whose code objects it has too.
@@ -27,6 +27,7 @@
 #include "collector/py_symbols.h"
 #include "collector/py_text.h"
 #include "runtime/error.h"
+#include "runtime/fork.h"
 #include "runtime/mutex.h"
 
 enum {
@@ -50,15 +51,15 @@ struct site {
 	int32_t instruction, line;
 };
 
+static struct mutex codes_lock SNECK_AT_FORK = MUTEX_INITIALIZER(LOCK_RANK_CODES);
 static struct {
-	struct mutex lock;
 	uint32_t period;
 	size_t n_codes, size_bytes;
 	uint64_t refused;
 	struct entry *departed;	/* their code is given back, their function may still be in use */
 	struct entry *buckets[1 << BUCKET_BITS];
 	struct site sites[1 << SITE_BITS];
-} table = {.lock = MUTEX_INITIALIZER(LOCK_RANK_CODES)};
+} table;
 
 static const struct function too_many_functions = {"<too many functions>", "", 0};
 
@@ -203,30 +204,30 @@ static int32_t line_of(const struct raw_frame *raw)
 static void resolve_cold(const struct raw_frame *raw, struct frame *out)
 {
 	int32_t line = line_of(raw);
-	mutex_lock(&table.lock);
+	mutex_lock(&codes_lock);
 	struct entry *entry = find(raw->code);
 	if (!entry && table.n_codes < CODE_TABLE_MAX) {
-		mutex_unlock(&table.lock);
+		mutex_unlock(&codes_lock);
 		interpreter_end_watch();
 		struct entry *made = entry_new_quietly((PyObject *)raw->code);
-		mutex_lock(&table.lock);
+		mutex_lock(&codes_lock);
 		entry = made ? insert(made) : NULL;
 	}
 	remember(raw, entry, line, out);
-	mutex_unlock(&table.lock);
+	mutex_unlock(&codes_lock);
 }
 
 void code_table_resolve(const struct raw_frame *raw, size_t depth, struct frame *out)
 {
-	mutex_lock(&table.lock);
+	mutex_lock(&codes_lock);
 	for (size_t i = 0; i < depth; i++) {
 		if (recall(&raw[i], &out[i]))
 			continue;
-		mutex_unlock(&table.lock);
+		mutex_unlock(&codes_lock);
 		resolve_cold(&raw[i], &out[i]);
-		mutex_lock(&table.lock);
+		mutex_lock(&codes_lock);
 	}
-	mutex_unlock(&table.lock);
+	mutex_unlock(&codes_lock);
 }
 
 /* ---- giving back ------------------------------------------------------------------------- */
@@ -248,10 +249,10 @@ static void free_departed(void)
 
 void code_table_new_period(void)
 {
-	mutex_lock(&table.lock);
+	mutex_lock(&codes_lock);
 	table.period++;
 	free_departed();
-	mutex_unlock(&table.lock);
+	mutex_unlock(&codes_lock);
 }
 
 /* Take the interpreter's entries out that were not used for so many periods. */
@@ -291,17 +292,17 @@ static struct entry *drop_codes(struct entry *entries, size_t *n)
 static size_t give_back(int64_t interpreter, uint32_t periods)
 {
 	size_t n;
-	mutex_lock(&table.lock);
+	mutex_lock(&codes_lock);
 	struct entry *unused = unlink_unused(interpreter, periods);
-	mutex_unlock(&table.lock);
+	mutex_unlock(&codes_lock);
 	struct entry *last = drop_codes(unused, &n);
-	mutex_lock(&table.lock);
+	mutex_lock(&codes_lock);
 	if (last) {
 		last->next = table.departed;
 		table.departed = unused;
 	}
 	free_departed();
-	mutex_unlock(&table.lock);
+	mutex_unlock(&codes_lock);
 	return n;
 }
 
@@ -326,21 +327,21 @@ static int trim_pending(void *unused)
 int code_table_schedule_trim(void)
 {
 	/* its queue has a lock of Python's own: a fork in C must not catch us holding that one */
-	mutex_lock(&table.lock);
+	mutex_lock(&codes_lock);
 	int refused = Py_AddPendingCall(trim_pending, NULL);
-	mutex_unlock(&table.lock);
+	mutex_unlock(&codes_lock);
 	return refused ? ERR_LIMIT : OK;
 }
 
 struct code_table_stats code_table_stats(void)
 {
-	mutex_lock(&table.lock);
+	mutex_lock(&codes_lock);
 	struct code_table_stats stats = {
 		.codes = table.n_codes,
 		.size_bytes = table.size_bytes,
 		.refused = table.refused,
 	};
-	mutex_unlock(&table.lock);
+	mutex_unlock(&codes_lock);
 	return stats;
 }
 
@@ -348,15 +349,15 @@ struct code_table_stats code_table_stats(void)
 
 void code_table_prefork(void)
 {
-	mutex_lock(&table.lock);
+	mutex_lock(&codes_lock);
 }
 
 void code_table_postfork_parent(void)
 {
-	mutex_unlock(&table.lock);
+	mutex_unlock(&codes_lock);
 }
 
 void code_table_postfork_child(void)
 {
-	mutex_postfork_child(&table.lock);
+	mutex_postfork_child(&codes_lock);
 }

@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "runtime/error.h"
+#include "runtime/fork.h"
 #include "runtime/mutex.h"
 
 enum {
@@ -32,7 +33,7 @@ struct node {
 
 uint16_t hold_filter[HOLD_FILTER_SIZE];
 
-static struct mutex holds_lock = MUTEX_INITIALIZER(LOCK_RANK_HOLDS);
+static struct mutex holds_lock SNECK_AT_FORK = MUTEX_INITIALIZER(LOCK_RANK_HOLDS);
 static struct node *buckets[BUCKETS];
 static struct node *free_nodes;
 static unsigned n_holds;

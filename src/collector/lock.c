@@ -29,6 +29,7 @@
 #include "collector/thread_state.h"
 #include "runtime/error.h"
 #include "runtime/fast_clock.h"
+#include "runtime/fork.h"
 #include "runtime/mutex.h"
 #include "runtime/stats.h"
 
@@ -47,7 +48,7 @@ struct watched_type {
 	struct place new, dealloc;
 };
 
-static struct mutex types_lock = MUTEX_INITIALIZER(LOCK_RANK_TYPES);
+static struct mutex types_lock SNECK_AT_FORK = MUTEX_INITIALIZER(LOCK_RANK_TYPES);
 static struct watched_type types[TYPES_MAX];
 static size_t n_types;
 static struct place allocate_lock, allocate;	/* _thread's functions; the second an old alias */

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/fork.h"
 #include "runtime/mutex.h"
 
 enum {
@@ -21,7 +22,7 @@ enum {
 	KINDS_MAX = 64,
 };
 
-static struct mutex classes_lock = MUTEX_INITIALIZER(LOCK_RANK_CLASSES);
+static struct mutex classes_lock SNECK_AT_FORK = MUTEX_INITIALIZER(LOCK_RANK_CLASSES);
 static struct lock_class *classes[CLASSES_MAX];	/* from 1 */
 static uint32_t class_index[INDEX_SIZE];	/* id, or 0 */
 static uint32_t last_id;

@@ -26,6 +26,7 @@
 #include "collector/lock_name.h"
 #include "collector/lock_table.h"
 #include "collector/primitives.h"
+#include "runtime/fork.h"
 #include "runtime/mutex.h"
 #include "runtime/threads.h"
 
@@ -45,7 +46,7 @@ struct node {
 	uint32_t interpreter;	/* whose GIL guards the reference to the code */
 };
 
-static struct mutex sites_lock = MUTEX_INITIALIZER(LOCK_RANK_SITES);
+static struct mutex sites_lock SNECK_AT_FORK = MUTEX_INITIALIZER(LOCK_RANK_SITES);
 static struct node *nodes;	/* 3 MiB of address space, touched as used */
 static uint32_t n_nodes;	/* slots that are not empty */
 

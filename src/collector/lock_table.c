@@ -31,6 +31,7 @@
 #include <sys/mman.h>
 
 #include "runtime/error.h"
+#include "runtime/fork.h"
 #include "runtime/mutex.h"
 
 enum {
@@ -50,7 +51,7 @@ static struct level {
 } levels[LEVELS_MAX];
 static unsigned n_levels;
 uint64_t lock_table_first[LOCK_TABLE_FIRST];
-static struct mutex grow_lock = MUTEX_INITIALIZER(LOCK_RANK_TABLE);
+static struct mutex grow_lock SNECK_AT_FORK = MUTEX_INITIALIZER(LOCK_RANK_TABLE);
 
 /* 0 if the address does not fit a slot. */
 static uint64_t slot_key(const void *lock)

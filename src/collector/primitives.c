@@ -28,6 +28,7 @@
 #include "collector/interpreter_end.h"
 #include "collector/py_symbols.h"
 #include "runtime/error.h"
+#include "runtime/fork.h"
 #include "runtime/mutex.h"
 
 /* Roles as the table has them; what they amount to together is in classify(). */
@@ -77,7 +78,7 @@ struct interpreter {
 static struct entry entries[SLOTS];
 static size_t n_entries;
 static struct interpreter interpreters[INTERPRETERS_MAX];
-static struct mutex table_lock = MUTEX_INITIALIZER(LOCK_RANK_PRIMITIVES);
+static struct mutex table_lock SNECK_AT_FORK = MUTEX_INITIALIZER(LOCK_RANK_PRIMITIVES);
 
 /* ---- the table ----------------------------------------------------------------------- */
 

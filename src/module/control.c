@@ -26,13 +26,14 @@
 #include "collector/collector.h"
 #include "module/forks.h"
 #include "runtime/error.h"
+#include "runtime/fork.h"
 #include "runtime/log.h"
 #include "runtime/mutex.h"
 
 enum state { STOPPED, STARTING, RUNNING, STOPPING };
 
-static struct mutex control_lock = MUTEX_INITIALIZER(LOCK_RANK_CONTROL);
-static enum state state;
+static struct mutex control_lock SNECK_AT_FORK = MUTEX_INITIALIZER(LOCK_RANK_CONTROL);
+static enum state state SNECK_AT_FORK;
 static struct options running_options;	/* of the state RUNNING */
 static char refusal[REASON_MAX];
 

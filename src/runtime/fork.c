@@ -12,7 +12,7 @@
 
 static const struct fork_module *modules;
 static size_t n_modules;
-static unsigned generation;
+static unsigned generation SNECK_AT_FORK;
 static void (*resume)(void);
 _Atomic bool fork_is_new SNECK_HOT;
 

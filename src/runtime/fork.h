@@ -16,6 +16,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/*
+ * For variables that every forked child writes, locks first of all, and small ones: a page that is
+ * written to is copied, so they stand together and not on a page of each module's.
+ */
+#define SNECK_AT_FORK __attribute__((section("sneck_at_fork")))
+
 struct fork_module {
 	const char *name;
 	void (*prefork)(void);		/* each may be NULL */

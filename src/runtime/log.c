@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "runtime/clocks.h"
+#include "runtime/fork.h"
 #include "runtime/mutex.h"
 
 /* The most often that a kind speaks: what a person tolerates in a log of days. */
@@ -34,7 +35,7 @@ struct kind {
 	uint64_t repeats;	/* since last_ns, not written */
 };
 
-static struct mutex log_lock = MUTEX_INITIALIZER(LOCK_RANK_LOG);
+static struct mutex log_lock SNECK_AT_FORK = MUTEX_INITIALIZER(LOCK_RANK_LOG);
 static struct kind kinds[KINDS_MAX];
 static uint64_t suppressed;
 static bool is_quiet;

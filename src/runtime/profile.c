@@ -124,8 +124,13 @@ void profile_free(struct profile *profile)
 
 void profile_begin(struct profile *profile)
 {
-	profile->start_wall_ns = clock_wall_ns();
-	profile->start_ns = clock_monotonic_ns();
+	profile_begin_at(profile, clock_monotonic_ns(), clock_wall_ns());
+}
+
+void profile_begin_at(struct profile *profile, int64_t now_ns, int64_t wall_ns)
+{
+	profile->start_wall_ns = wall_ns;
+	profile->start_ns = now_ns;
 	profile->end_ns = 0;
 }
 

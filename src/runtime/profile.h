@@ -30,8 +30,9 @@ void profile_clear(struct profile *profile);
  */
 void profile_abandon(struct profile *profile);
 
-/* The period that the samples belong to begins, or ends, now. */
+/* The period that the samples belong to begins, or ends, now; or began at a time by both clocks. */
 void profile_begin(struct profile *profile);
+void profile_begin_at(struct profile *profile, int64_t now_ns, int64_t wall_ns);
 void profile_end(struct profile *profile);
 
 /*

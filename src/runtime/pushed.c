@@ -12,7 +12,7 @@
  * What finds no room any more: a function becomes "<too many functions>", a new set of labels
  * costs its sample, which is counted.
  *
- * Locking: tables.lock (LOCK_RANK_PUSHED) guards the tables; alone, for one look-up.
+ * Locking: pushed_lock (LOCK_RANK_PUSHED) guards the tables; alone, for one look-up.
  * Fork:    the child keeps the tables; a sample begun in the parent is dropped in the child.
  */
 #include <config.h>
@@ -44,12 +44,12 @@ struct function_key {
 	int64_t start_line;
 };
 
+static struct mutex pushed_lock SNECK_AT_FORK = MUTEX_INITIALIZER(LOCK_RANK_PUSHED);
 static struct {
-	struct mutex lock;
 	bool is_made;
 	struct arena arena;
 	struct intern texts, functions, label_sets;
-} tables = {.lock = MUTEX_INITIALIZER(LOCK_RANK_PUSHED)};
+} tables;
 
 static _Atomic size_t frames_max;	/* 0: disabled */
 
@@ -186,11 +186,11 @@ int pushed_frames(struct pushed *sample, const struct frame *frames, size_t n, s
 	int error = pushed_check(sample);
 	if (error)
 		return error;
-	mutex_lock(&tables.lock);
+	mutex_lock(&pushed_lock);
 	make_tables();
 	for (size_t i = 0; i < n; i++)
 		push(sample, &frames[i]);
-	mutex_unlock(&tables.lock);
+	mutex_unlock(&pushed_lock);
 	sample->omitted += omitted;
 	return OK;
 }
@@ -218,10 +218,10 @@ int pushed_label(struct pushed *sample, const char *key, const char *text)
 		return error;
 	if (i < 0 || !text)
 		return ERR_INVALID;
-	mutex_lock(&tables.lock);
+	mutex_lock(&pushed_lock);
 	make_tables();
 	error = text_of(text, &sample->texts[i]);
-	mutex_unlock(&tables.lock);
+	mutex_unlock(&pushed_lock);
 	return error;
 }
 
@@ -277,10 +277,10 @@ static int add(struct thread *thread, struct pushed *sample, const struct label_
 
 static const struct label_set *labels_of(const struct pushed *sample)
 {
-	mutex_lock(&tables.lock);
+	mutex_lock(&pushed_lock);
 	make_tables();
 	const struct label_set *labels = label_set_of(sample->texts);
-	mutex_unlock(&tables.lock);
+	mutex_unlock(&pushed_lock);
 	return labels;
 }
 
@@ -318,15 +318,15 @@ int pushed_flush(struct pushed *sample, struct thread *thread)
 
 void pushed_prefork(void)
 {
-	mutex_lock(&tables.lock);
+	mutex_lock(&pushed_lock);
 }
 
 void pushed_postfork_parent(void)
 {
-	mutex_unlock(&tables.lock);
+	mutex_unlock(&pushed_lock);
 }
 
 void pushed_postfork_child(void)
 {
-	mutex_postfork_child(&tables.lock);
+	mutex_postfork_child(&pushed_lock);
 }

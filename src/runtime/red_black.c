@@ -8,10 +8,10 @@
  *          idle one belongs to the thread that swapped it out, and needs none: clearing it
  *          gives many pages back, and no sampler waits for that.
  * Fork:    prefork takes the lock, so the active profile is whole in the child, which clears
- *          it.  The idle one may be in the hands of a thread that the child does not have,
- *          anywhere in the middle of reading or clearing: the child makes it empty without
- *          looking, and leaves its pages mapped (at most one profile's limit, shared with
- *          the parent until written).
+ *          it when it first has something to add: many a child never has.  The idle one may be in
+ *          the hands of a thread that the child does not have, anywhere in the middle of reading
+ *          or clearing: the child makes it empty without looking, and leaves its pages mapped
+ *          (at most one profile's limit, shared with the parent until written).
  */
 #include <config.h>
 
@@ -19,13 +19,34 @@
 
 #include <stdatomic.h>
 
+#include "runtime/clocks.h"
 #include "runtime/error.h"
+#include "runtime/fork.h"
 #include "runtime/mutex.h"
 
-static struct mutex lock = MUTEX_INITIALIZER(LOCK_RANK_PROFILE);
+static struct mutex lock SNECK_AT_FORK = MUTEX_INITIALIZER(LOCK_RANK_PROFILE);
 static struct profile *active, *idle;
 static bool idle_is_out;		/* between a swap and its red_black_done */
 static _Atomic uint64_t period;		/* atomic, so that asking takes no lock */
+
+/* In a child: the profiles are still as the parent left them.  Its own period began at the fork. */
+static struct {
+	bool are_there;
+	int64_t forked_ns, forked_wall_ns;
+} inherited SNECK_AT_FORK;
+
+/* With the lock. */
+static void clear_inherited(void)
+{
+	if (!inherited.are_there)
+		return;
+	inherited.are_there = false;
+	profile_clear(active);
+	profile_begin_at(active, inherited.forked_ns, inherited.forked_wall_ns);
+	if (idle_is_out)
+		profile_abandon(idle);
+	idle_is_out = false;
+}
 
 int red_black_init(const struct profile_limits *limits)
 {
@@ -48,6 +69,7 @@ int red_black_init(const struct profile_limits *limits)
 void red_black_fini(void)
 {
 	mutex_lock(&lock);
+	clear_inherited();
 	struct profile *red = active, *black = idle;
 	active = idle = NULL;
 	mutex_unlock(&lock);
@@ -59,6 +81,7 @@ int red_black_add(const struct frame *frames, size_t depth, size_t omitted, cons
 		  size_t n_labels, const double values[SAMPLE_TYPES])
 {
 	mutex_lock(&lock);
+	clear_inherited();
 	int error = active ? profile_add(active, frames, depth, omitted, labels, n_labels, values) : ERR_STATE;
 	mutex_unlock(&lock);
 	return error;
@@ -68,6 +91,7 @@ struct profile *red_black_swap(void)
 {
 	struct profile *filled = NULL;
 	mutex_lock(&lock);
+	clear_inherited();
 	if (active && !idle_is_out) {
 		filled = active;
 		active = idle;
@@ -111,8 +135,7 @@ void red_black_postfork_child(void)
 	mutex_postfork_child(&lock);
 	if (!active)
 		return;
-	profile_clear(active);
-	if (idle_is_out)
-		profile_abandon(idle);
-	idle_is_out = false;
+	inherited.are_there = true;
+	inherited.forked_ns = clock_monotonic_ns();
+	inherited.forked_wall_ns = clock_wall_ns();
 }

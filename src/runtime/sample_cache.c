@@ -8,7 +8,8 @@
  * Locking: cache->lock guards the tables; the owner holds it for a look-up or an addition,
  *          a drain only to exchange the tables for spare ones: the owner, who has the GIL,
  *          never waits for the profile.
- * Fork:    the child's only thread empties its own cache; its siblings' are abandoned.
+ * Fork:    the child's only thread empties its own cache, when it first needs it: many a child never
+ *          does, and each page that it writes to is copied.  Its siblings' are abandoned.
  */
 #include <config.h>
 
@@ -124,9 +125,24 @@ static int row_new(struct sample_tables *tables, uint64_t hash, const struct raw
 	return OK;
 }
 
+static void forget_rows(struct sample_tables *tables)
+{
+	tables->n_rows = tables->n_frames = tables->end = 0;
+	memset(tables->index, 0, sizeof(tables->index));
+}
+
+/* With the lock. */
+static void forget_inherited(struct sample_cache *cache)
+{
+	if (cache->is_inherited && cache->tables)
+		forget_rows(cache->tables);
+	cache->is_inherited = false;
+}
+
 static int find(struct sample_cache *cache, const struct raw_stack *stack, const struct label_set *labels,
 		frame_resolver resolve, struct sample_row *found)
 {
+	forget_inherited(cache);
 	struct sample_tables *tables = cache->tables;
 	/* calloc gives untouched pages: a thread of few stacks stays small */
 	if (!tables && !(tables = cache->tables = calloc(1, sizeof(*tables))))
@@ -172,15 +188,10 @@ static bool is_empty(const double values[SAMPLE_TYPES])
 	return true;
 }
 
-static void forget_rows(struct sample_tables *tables)
-{
-	tables->n_rows = tables->n_frames = tables->end = 0;
-	memset(tables->index, 0, sizeof(tables->index));
-}
-
 struct sample_tables *sample_cache_detach(struct sample_cache *cache)
 {
 	mutex_lock(&cache->lock);
+	forget_inherited(cache);
 	struct sample_tables *tables = cache->tables;
 	if (tables && tables->n_rows) {
 		cache->tables = cache->spare;
@@ -244,6 +255,5 @@ void sample_cache_postfork_child(struct sample_cache *cache)
 {
 	mutex_postfork_child(&cache->lock);
 	cache->epoch++;
-	if (cache->tables)
-		forget_rows(cache->tables);
+	cache->is_inherited = true;
 }

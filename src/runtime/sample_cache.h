@@ -40,6 +40,7 @@ struct sample_cache {
 	struct sample_tables *tables;	/* NULL until the first sample */
 	struct sample_tables *spare;	/* empty ones, for the next drain to leave behind */
 	uint32_t epoch;			/* of the rows: changes at each drain */
+	bool is_inherited;		/* what is in the tables are the samples of the process we were forked from */
 };
 
 /* A row as the owner remembers it across the operation it times. */

@@ -7,13 +7,15 @@
 
 #include "runtime/stats.h"
 
+#include "runtime/fork.h"
+
 const struct stat_info stat_infos[STATS] = {
 #define STAT(identifier, doc) [STAT_##identifier] = {#identifier, doc},
 #include "runtime/stats.def"
 #undef STAT
 };
 
-_Atomic uint64_t stat_counters[STATS];
+_Atomic uint64_t stat_counters[STATS] SNECK_AT_FORK;
 
 void stats_read(uint64_t values[STATS])
 {

@@ -25,14 +25,15 @@
 
 #include "runtime/clocks.h"
 #include "runtime/error.h"
+#include "runtime/fork.h"
 
 _Static_assert(sizeof(struct thread_hot) == 64, "one line of the processor's cache, and little of what glibc keeps for all");
 
 __thread struct thread_hot thread_hot SNECK_TLS = {.countdown = 1};
 
-static struct mutex threads_lock = MUTEX_INITIALIZER(LOCK_RANK_THREADS);
-static struct thread *threads, *ending;
-static pthread_cond_t has_ended = PTHREAD_COND_INITIALIZER;
+static struct mutex threads_lock SNECK_AT_FORK = MUTEX_INITIALIZER(LOCK_RANK_THREADS);
+static struct thread *threads SNECK_AT_FORK, *ending SNECK_AT_FORK;
+static pthread_cond_t has_ended SNECK_AT_FORK = PTHREAD_COND_INITIALIZER;
 static pthread_key_t exit_key;
 static sample_consumer consumer;
 static unsigned period = 1;

@@ -32,6 +32,7 @@
 
 #include "runtime/clocks.h"
 #include "runtime/error.h"
+#include "runtime/fork.h"
 
 enum { NO_TIMER = -1 };
 
@@ -40,8 +41,8 @@ int exit_signal_bound_ms = 5000;
 static _Atomic int installed;		/* the signal, or 0 */
 static _Atomic int wished;		/* installed, or to be once the program's handler is gone */
 static bool (*wake_uploader)(int signo);
-static _Atomic pid_t pending_in;	/* the process that has got the signal and not ended yet */
-static _Atomic int timer = NO_TIMER;	/* the kernel's id, of process pending_in */
+static _Atomic pid_t pending_in SNECK_AT_FORK;	/* the process that has got the signal and not ended yet */
+static _Atomic int timer SNECK_AT_FORK = NO_TIMER;	/* the kernel's id, of process pending_in */
 
 static void arm_timer(int signo)
 {

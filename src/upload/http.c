@@ -33,6 +33,7 @@
 
 #include "runtime/clocks.h"
 #include "runtime/error.h"
+#include "runtime/fork.h"
 #include "runtime/mutex.h"
 #include "upload/broken_pipe.h"
 #include "upload/curl_library.h"
@@ -58,11 +59,11 @@ struct call {
 	char curl_error[CURL_ERROR_SIZE];
 };
 
-static struct mutex http_lock = MUTEX_INITIALIZER(LOCK_RANK_HTTP);
+static struct mutex http_lock SNECK_AT_FORK = MUTEX_INITIALIZER(LOCK_RANK_HTTP);
 static const struct curl_calls *curl;	/* NULL until it is loaded and initialised; then as it is, for good */
-static struct call *call;		/* the one under way; NULL between calls, and without libcurl */
-static int sockets[SOCKETS_MAX];	/* of that call: descriptor + 1, or 0 */
-static int64_t cancelled_from_ns = INT64_MAX;
+static struct call *call SNECK_AT_FORK;		/* the one under way; NULL between calls, and without libcurl */
+static int sockets[SOCKETS_MAX] SNECK_AT_FORK;	/* of that call: descriptor + 1, or 0 */
+static int64_t cancelled_from_ns SNECK_AT_FORK = INT64_MAX;
 static char trusted[4096];		/* a file of certificates; "": the system's */
 
 /* ---- what libcurl calls back --------------------------------------------------------------- */

@@ -16,11 +16,12 @@
 #include <unistd.h>
 
 #include "runtime/clocks.h"
+#include "runtime/fork.h"
 #include "runtime/rng.h"
 
-static char id[RUNTIME_ID_LENGTH + 1];
-static atomic_bool has_forked;
-static bool is_forked;
+static char id[RUNTIME_ID_LENGTH + 1] SNECK_AT_FORK;
+static atomic_bool has_forked SNECK_AT_FORK;
+static bool is_forked SNECK_AT_FORK;
 
 /* Where the kernel gives none (a sandbox): no two processes have pid, clock and stack in common. */
 static void random_bytes(uint8_t bytes[16])

@@ -35,6 +35,7 @@
 
 #include "runtime/clocks.h"
 #include "runtime/error.h"
+#include "runtime/fork.h"
 #include "runtime/log.h"
 #include "runtime/mutex.h"
 #include "runtime/red_black.h"
@@ -44,22 +45,22 @@
 
 int (*uploader_create_thread)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *) = pthread_create;
 
-static struct mutex lock = MUTEX_INITIALIZER(LOCK_RANK_UPLOAD);
-static pthread_cond_t changed;		/* an upload ended, or the thread did */
-static bool condition_is_made;
-static struct wakeup wakeup;		/* the thread has something to do */
-static _Atomic int state;		/* enum uploader_state; atomic, so that a look needs no lock */
+static struct mutex lock SNECK_AT_FORK = MUTEX_INITIALIZER(LOCK_RANK_UPLOAD);
+static pthread_cond_t changed SNECK_AT_FORK;		/* an upload ended, or the thread did */
+static bool condition_is_made SNECK_AT_FORK;
+static struct wakeup wakeup SNECK_AT_FORK;		/* the thread has something to do */
+static _Atomic int state SNECK_AT_FORK;		/* enum uploader_state; atomic, so that a look needs no lock */
 static struct uploader_config config;
 static struct uploader_status counters;	/* its state is not used */
 static pthread_t thread;
-static bool thread_ended, busy, signal_is_ending;
-static struct outbox outbox;		/* of whoever is busy */
-static uint64_t asked, done;
-static int last_result;			/* of the last upload */
+static bool thread_ended SNECK_AT_FORK, busy SNECK_AT_FORK, signal_is_ending SNECK_AT_FORK;
+static struct outbox outbox SNECK_AT_FORK;		/* of whoever is busy */
+static uint64_t asked SNECK_AT_FORK, done SNECK_AT_FORK;
+static int last_result SNECK_AT_FORK;			/* of the last upload */
 static int64_t deadline_ns;
 
-static _Atomic pid_t alive_in;		/* the process whose thread answers to signals, or 0 */
-static _Atomic int signal_asked;	/* the signal to end by, or 0 */
+static _Atomic pid_t alive_in SNECK_AT_FORK;		/* the process whose thread answers to signals, or 0 */
+static _Atomic int signal_asked SNECK_AT_FORK;	/* the signal to end by, or 0 */
 
 /* ---- one upload ------------------------------------------------------------------------ */
 
@@ -582,7 +583,8 @@ void uploader_postfork_child(void)
 	busy = signal_is_ending = false;
 	done = asked;
 	last_result = OK;
-	counters = (struct uploader_status){0};
+	memset(&counters, 0, offsetof(struct uploader_status, last_error));
+	*counters.last_error = *counters.last_target = '\0';	/* not all of them: it is another page */
 	outbox = (struct outbox){0};	/* its profiles are the parent's to send */
 	state = state == UPLOADER_STOPPING ? UPLOADER_STOPPED : UPLOADER_FORKED;
 }

@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "runtime/clocks.h"
 #include "samples.h"
 #include "unit.h"
 
@@ -152,6 +153,38 @@ static void fill_both(void)
 		add_one(i, 1);
 }
 
+/* The profiles are cleared at the first deed, here an addition, of a child or of its child. */
+START_TEST(red_black_child_of_a_child_has_its_own_samples_and_a_period_from_its_fork)
+{
+	fill_both();
+	int64_t before_ns = clock_monotonic_ns();
+	for (int depth = 0; depth < 2; depth++) {
+		red_black_prefork();
+		pid_t pid = fork();
+		if (pid) {
+			int status;
+			red_black_postfork_parent();
+			waitpid(pid, &status, 0);
+			if (depth)
+				_exit(WEXITSTATUS(status));
+			ck_assert_int_eq(status, 0);
+			red_black_done();
+			ck_assert_double_eq(column_sum(red_black_swap(), SAMPLE_LOCK_ACQUIRE_WAIT), 10000);
+			return;
+		}
+		red_black_postfork_child();
+		usleep(20000);
+	}
+	if (add_one(9, 4) != OK)
+		_exit(1);
+	struct profile *profile = red_black_swap();
+	if (!profile || column_sum(profile, SAMPLE_LOCK_ACQUIRE_WAIT) != 4 || profile_n_rows(profile) != 2)
+		_exit(2);
+	int64_t lasted_ns = profile_duration_ns(profile);	/* from the second fork, not from the first */
+	_exit(lasted_ns >= 20000000 && lasted_ns <= clock_monotonic_ns() - before_ns - 20000000 ? 0 : 3);
+}
+END_TEST
+
 START_TEST(red_black_child_starts_empty_and_the_parent_keeps_its_samples)
 {
 	ck_assert_int_eq(child_of(fill_active), 0);
@@ -214,4 +247,5 @@ END_TEST
 UNIT_TESTS("red_black", red_black_before_init_refuses, red_black_swap_gives_the_filled_one_once,
 	   red_black_periods_follow_each_other_without_a_gap, red_black_conserves_the_sums_of_eight_threads,
 	   red_black_child_starts_empty_and_the_parent_keeps_its_samples,
-	   red_black_child_of_an_upload_in_flight_starts_empty, red_black_forks_amid_samplers_and_uploads)
+	   red_black_child_of_an_upload_in_flight_starts_empty,
+	   red_black_child_of_a_child_has_its_own_samples_and_a_period_from_its_fork, red_black_forks_amid_samplers_and_uploads)
