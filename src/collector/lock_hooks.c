@@ -43,32 +43,29 @@ static inline bool is_foreign(const PyObject *lock)
 #define SLOW_RELEASE lock_release_slow
 #define SLOW_RESET lock_reset_slow
 
-#define HOOK(id, suffix, type, look, slow, params, args, ...) \
+/* Each member is given: what is left to the compiler to clear, it clears by the slowest of its ways. */
+#define HOOK(id, suffix, type, look, slow, params, arguments, how, a_, k_, v_, n_) \
 	static COLD PyObject *id##_##suffix##_slow params \
 	{ \
-		return slow(&(struct lock_call){.method = &lock_methods[METHOD_##id], .lock = lock, __VA_ARGS__}); \
+		return slow(&(struct lock_call){.method = &lock_methods[METHOD_##id], .lock = lock, .convention = how, \
+						.args = a_, .keywords = k_, .vector = v_, .n = n_}); \
 	} \
 	static PyObject *id##_##suffix params \
 	{ \
 		if (UNLIKELY(look(lock))) \
-			return id##_##suffix##_slow args; \
-		return ((type)lock_methods[METHOD_##id].place.original) args; \
+			return id##_##suffix##_slow arguments; \
+		return ((type)lock_methods[METHOD_##id].place.original) arguments; \
 	}
 
 #define HOOKS(id, look, slow) \
-	HOOK(id, varargs_keywords, varargs_keywords_fn, look, slow, \
-	     (PyObject *lock, PyObject *a, PyObject *k), (lock, a, k), \
-	     .convention = CALL_VARARGS_KEYWORDS, .args = a, .keywords = k) \
+	HOOK(id, varargs_keywords, varargs_keywords_fn, look, slow, (PyObject *lock, PyObject *a, PyObject *k), (lock, a, k), \
+	     CALL_VARARGS_KEYWORDS, a, k, NULL, 0) \
 	HOOK(id, fastcall_keywords, fastcall_keywords_fn, look, slow, \
-	     (PyObject *lock, PyObject *const *v, Py_ssize_t n, PyObject *k), (lock, v, n, k), \
-	     .convention = CALL_FASTCALL_KEYWORDS, .vector = v, .n = n, .keywords = k) \
-	HOOK(id, varargs, PyCFunction, look, slow, (PyObject *lock, PyObject *a), (lock, a), \
-	     .convention = CALL_VARARGS, .args = a) \
-	HOOK(id, fastcall, fastcall_fn, look, slow, \
-	     (PyObject *lock, PyObject *const *v, Py_ssize_t n), (lock, v, n), \
-	     .convention = CALL_FASTCALL, .vector = v, .n = n) \
-	HOOK(id, noargs, PyCFunction, look, slow, (PyObject *lock, PyObject *a), (lock, a), \
-	     .convention = CALL_NOARGS, .args = a)
+	     (PyObject *lock, PyObject *const *v, Py_ssize_t n, PyObject *k), (lock, v, n, k), CALL_FASTCALL_KEYWORDS, NULL, k, v, n) \
+	HOOK(id, varargs, PyCFunction, look, slow, (PyObject *lock, PyObject *a), (lock, a), CALL_VARARGS, a, NULL, NULL, 0) \
+	HOOK(id, fastcall, fastcall_fn, look, slow, (PyObject *lock, PyObject *const *v, Py_ssize_t n), (lock, v, n), \
+	     CALL_FASTCALL, NULL, NULL, v, n) \
+	HOOK(id, noargs, PyCFunction, look, slow, (PyObject *lock, PyObject *a), (lock, a), CALL_NOARGS, a, NULL, NULL, 0)
 
 #define LOCK_METHOD(identifier, kind, name, role) HOOKS(identifier, role##_##kind, SLOW_##role)
 #include "collector/lock_methods.def"

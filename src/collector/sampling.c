@@ -27,6 +27,7 @@
 #include "collector/sampling.h"
 
 #include "runtime/clocks.h"
+#include "runtime/fork.h"
 #include "runtime/hot.h"
 #include "runtime/stats.h"
 
@@ -179,7 +180,7 @@ void sampling_account_wait(struct thread *thread, int64_t cost_ns, int64_t now_n
 static struct {
 	double mean;
 	int64_t distance;
-} drawn_before_fork;
+} drawn_before_fork SNECK_AT_FORK;
 
 void sampling_prefork(void)
 {
