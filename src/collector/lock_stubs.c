@@ -34,6 +34,7 @@ const char *lock_stubs_reason(void)
 #if defined(__x86_64__) && defined(__LP64__) && defined(SNECK_TLS_IS_STATIC)
 
 #define STUB_BYTES 128	/* all but an RLock's re-entry is in the first line of 64 */
+#define STATE_AT 16	/* where a lock keeps its state, right behind the object's header: in all that were seen */
 #define TEXT_OF(x) #x
 #define TEXT(x) TEXT_OF(x)
 
@@ -42,13 +43,12 @@ struct slot {
 	void *original;		/* 0 */
 	void *otherwise;	/* 8: where it jumps if there is, or may be, something to do */
 	intptr_t hot_at;	/* 16: acquire: thread_hot, from the thread pointer */
-	size_t state_at;	/* 24: acquire: of the lock's byte, or of the semaphore's address */
-	size_t owner_at;	/* 32: acquire of an RLock */
-	uint64_t any_holds;	/* 40: release, reset */
-	char padding[STUB_BYTES - 48];
+	size_t owner_at;	/* 24: acquire of an RLock */
+	uint64_t any_holds;	/* 32: release, reset */
+	char padding[STUB_BYTES - 40];
 };
 
-_Static_assert(sizeof(struct slot) == STUB_BYTES && offsetof(struct slot, any_holds) == 40, "see the assembly");
+_Static_assert(sizeof(struct slot) == STUB_BYTES && offsetof(struct slot, any_holds) == 32, "see the assembly");
 _Static_assert(offsetof(struct thread_hot, countdown) == 0 && offsetof(struct thread_hot, ident) == 8, "see the assembly");
 _Static_assert(LOCK_METHODS * STUB_BYTES <= NEAR_PAGE && NEAR_PAGE == 4096, "one page has all stubs");
 
@@ -65,11 +65,9 @@ _Static_assert(LOCK_METHODS * STUB_BYTES <= NEAR_PAGE && NEAR_PAGE == 4096, "one
 #define NOT_COUNTING ""
 /* Not equal: not free. */
 #define BYTE \
-	"mov " SLOT(24) ", %r10\n" \
-	"testb $1, (%rdi,%r10)\n"
+	"testb $1, " TEXT(STATE_AT) "(%rdi)\n"
 #define SEMAPHORE \
-	"mov " SLOT(24) ", %r10\n" \
-	"mov (%rdi,%r10), %r11\n" \
+	"mov " TEXT(STATE_AT) "(%rdi), %r11\n" \
 	"cmpq $1, (%r11)\n"
 #define MIXED_LOCK BYTE
 #define MIXED_RLOCK SEMAPHORE
@@ -79,12 +77,12 @@ _Static_assert(LOCK_METHODS * STUB_BYTES <= NEAR_PAGE && NEAR_PAGE == 4096, "one
 	"jne 4f\n" END \
 	"4: mov " SLOT(16) ", %rax\n" \
 	"mov %fs:8(%rax), %rax\n" \
-	"mov " SLOT(32) ", %r10\n" \
+	"mov " SLOT(24) ", %r10\n" \
 	"cmp (%rdi,%r10), %rax\n" \
 	"jne 3b\n" \
 	"jmp 2b\n"
 #define RELEASE(count, look) BEGIN \
-	"cmpq $0, " SLOT(40) "\n" \
+	"cmpq $0, " SLOT(32) "\n" \
 	"jne 3f\n" END
 #define RELEASE_LOCK RELEASE
 #define RELEASE_RLOCK RELEASE
@@ -145,11 +143,12 @@ static size_t state_at(const struct lock_look *look)
 	return look->is_semaphore ? look->at : look->at + (size_t)__builtin_ctzll(look->mask) / 8;
 }
 
-/* Other masks than of one byte's lowest bit are left to the hooks in C. */
+/* Other places, and other masks than of one byte's lowest bit, are left to the hooks in C. */
 static bool stubs_can_look(const struct lock_look *look)
 {
 	uintptr_t mask = look->mask;
-	return look->is_semaphore || (mask && !(mask & (mask - 1)) && __builtin_ctzll(mask) % 8 == 0);
+	bool is_known = look->is_semaphore || (mask && !(mask & (mask - 1)) && __builtin_ctzll(mask) % 8 == 0);
+	return is_known && state_at(look) == STATE_AT;
 }
 
 static void fill(const struct lock_method *method, struct slot *slot)
@@ -160,7 +159,6 @@ static void fill(const struct lock_method *method, struct slot *slot)
 		.original = method->place.original,
 		.otherwise = acquires ? method->slow[convention] : method->hooks[convention],
 		.hot_at = (char *)&thread_hot - (char *)__builtin_thread_pointer(),
-		.state_at = state_at(&lock_looks[method->kind]),
 		.owner_at = rlock_owner_look.at,
 		.any_holds = true,
 	};
@@ -169,7 +167,7 @@ static void fill(const struct lock_method *method, struct slot *slot)
 void lock_stubs_map(void)
 {
 	const struct lock_look *lock = &lock_looks[LOCK_KIND_LOCK], *rlock = &lock_looks[LOCK_KIND_RLOCK];
-	reason = "where a lock keeps its state did not prove";
+	reason = "where a lock keeps its state did not prove, or is not where stubs look";
 	if (!stubs_can_look(lock) || !stubs_can_look(rlock) || (lock->is_semaphore && !rlock->is_semaphore))
 		return;
 	int page = lock->is_semaphore ? PAGE_SEMAPHORES : rlock->is_semaphore ? PAGE_MIXED : PAGE_BYTES;
