@@ -5,7 +5,8 @@
  *                       clock, original, clock
  *                       a few stores      into the thread's own cache
  *     not drawn, but    whose lock, clock, original, clock
- *     it had to wait    exact counts; stack and names of those that are kept
+ *     it has to wait    exact counts; stack and names of those that are kept, before the wait if
+ *                       it can be told that it will be kept
  *
  * While the original runs (it may release the GIL, and run signal handlers) the thread samples
  * again as usual: all we keep stands on its C stack.
@@ -138,6 +139,7 @@ static void count(struct attempt *a, struct lock_class *c, bool is_acquire)
 		return;
 	}
 	stats_count(STAT_contended);
+	thread_hot.last_wait_us = wait_ns < UINT32_MAX * INT64_C(1000) ? (uint32_t)(wait_ns / 1000) : UINT32_MAX;
 	lock_class_count_wait(c, wait_ns, is_acquire && has_succeeded(a));
 	a->is_kept = sampling_keep_wait(wait_ns, a->luck, &a->weight);
 }
@@ -269,6 +271,48 @@ static void glance(const struct lock_call *call, struct attempt *a)
 }
 
 /*
+ * Will it be kept, if it waits as long as this thread did the last time?  Not asked of an attempt
+ * that does not wait: its time would be that of our look.
+ */
+static bool is_likely_kept(const struct lock_call *call, const struct attempt *a)
+{
+	double weight;
+	if (a->lock_class && (a->lock_class->is_excluded ||
+			      !sampling_keep_wait(thread_hot.last_wait_us * INT64_C(1000), a->luck, &weight)))
+		return false;
+	return !says_not_blocking(call);
+}
+
+/*
+ * The lock is taken by another, so there is time: the stack is walked and its row found now, with
+ * warm caches, and while the lock is held there is little left to do.  All of that is time in which
+ * the thread waits for the lock; unless it is free by then, and would have been taken earlier.
+ */
+static COLD PyObject *acquire_looked_at(struct thread *thread, const struct lock_call *call, struct attempt *a)
+{
+	struct operation op;
+	struct sample_row row;
+	a->begin_ns = fast_clock_ns();
+	thread_hot.is_sampling = true;
+	operation_look_around(&op, thread, call);
+	bool is_found = op.lock_class && operation_find_row(&op, LOCK_EVENT_PLAIN, &row);
+	thread_hot.is_sampling = false;
+	int64_t now_ns = fast_clock_ns(), look_ns = now_ns - a->begin_ns;
+	if (!lock_is_busy(call->lock, &lock_looks[call->method->kind]))
+		a->begin_ns = now_ns;
+	a->result = lock_call_original(call);
+	hot_prefetch(&thread_hot);
+	a->end_ns = fast_clock_ns();
+	if (!op.lock_class || !is_running())
+		return a->result;
+	thread_hot.is_sampling = true;
+	record(&op, a, is_found ? &row : NULL);
+	account(thread, true, a->end_ns - look_ns);
+	thread_hot.is_sampling = false;
+	return a->result;
+}
+
+/*
  * The lock is taken, or being handed on: a semaphore may be taken without the GIL, so there
  * only the time tells whether it waited.  Under heavy contention all acquires come by here, short
  * waits are seldom kept, and after a wait the caches are cold: so what is to be known of the thread
@@ -278,10 +322,14 @@ static void glance(const struct lock_call *call, struct attempt *a)
  */
 static PyObject *acquire_timed(const struct lock_call *call, struct attempt *a)
 {
-	if (!sampling_thread())
+	struct thread *thread = sampling_thread();
+	if (!thread)
 		return lock_call_original(call);
-	if (!a->is_unsure)
+	if (!a->is_unsure) {
 		glance(call, a);
+		if (is_likely_kept(call, a))
+			return acquire_looked_at(thread, call, a);
+	}
 	a->begin_ns = fast_clock_ns();
 	a->result = lock_call_original(call);
 	hot_prefetch(&thread_hot);

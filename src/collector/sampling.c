@@ -42,15 +42,15 @@ static const double keep_min = 0.01;		/* a wait of no length still stands for so
 static struct sampling settings SNECK_HOT;
 static unsigned generation SNECK_HOT = 1;
 
+static int64_t certain_wait_ns SNECK_HOT;	/* waits at least this long are kept */
 static struct {
-	int64_t certain_ns;		/* waits at least this long are kept */
 	int64_t start_ns, start_used_ns, cost_ns;
 } waits;
 
 void sampling_set(const struct sampling *sampling)
 {
 	settings = *sampling;
-	__atomic_store_n(&waits.certain_ns, settings.thinning_ns, __ATOMIC_RELAXED);
+	__atomic_store_n(&certain_wait_ns, settings.thinning_ns, __ATOMIC_RELAXED);
 	__atomic_store_n(&waits.start_ns, 0, __ATOMIC_RELAXED);
 	__atomic_add_fetch(&generation, 1, __ATOMIC_RELEASE);
 	threads_reset_countdowns();
@@ -99,7 +99,7 @@ bool sampling_draw(struct thread *thread, double *weight)
 bool sampling_keep_wait(int64_t wait_ns, double luck, double *weight)
 {
 	*weight = 1;
-	int64_t certain_ns = __atomic_load_n(&waits.certain_ns, __ATOMIC_RELAXED);
+	int64_t certain_ns = __atomic_load_n(&certain_wait_ns, __ATOMIC_RELAXED);
 	if (wait_ns >= certain_ns)
 		return true;
 	double keep = (double)wait_ns / (double)certain_ns;
@@ -159,9 +159,9 @@ static void close_waits_window(int64_t passed_ns)
 	used_ns -= used_before_ns;
 	if (used_ns < passed_ns)
 		used_ns = passed_ns;	/* what an idle process pays for its waits hurts nobody */
-	double certain_ns = (double)__atomic_load_n(&waits.certain_ns, __ATOMIC_RELAXED);
+	double certain_ns = (double)__atomic_load_n(&certain_wait_ns, __ATOMIC_RELAXED);
 	adapt(&certain_ns, (double)settings.thinning_ns, (double)certain_wait_max_ns, cost_ns, used_ns);
-	__atomic_store_n(&waits.certain_ns, (int64_t)certain_ns, __ATOMIC_RELAXED);
+	__atomic_store_n(&certain_wait_ns, (int64_t)certain_ns, __ATOMIC_RELAXED);
 }
 
 void sampling_account_wait(struct thread *thread, int64_t cost_ns, int64_t now_ns)

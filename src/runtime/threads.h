@@ -21,6 +21,7 @@ struct thread_hot {
 	struct thread *self;	/* NULL in a thread not yet known */
 	struct rng rng;
 	unsigned sampling_generation;	/* 0: draw anew */
+	uint32_t last_wait_us;		/* of an operation that found its lock taken */
 	bool is_sampling;	/* our own code runs: nested calls pass straight on */
 } __attribute__((aligned(64)));
 
