@@ -106,7 +106,8 @@ void fast_clock_begin(void)
 	is_done = true;
 	measure_cost();
 	if (!is_allowed() || !kernel_trusts_it()) {
-		set_reason("the kernel does not keep time by the processor's counter");
+		set_reason(FAST_CLOCK_IS_WRITTEN ? "the kernel does not keep time by the processor's counter" :
+			   "not written for this processor");
 		return;
 	}
 	read_both(&begun_ticks, &begun_ns);

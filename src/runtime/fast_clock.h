@@ -24,11 +24,13 @@ struct fast_clock {
 extern struct fast_clock fast_clock __attribute__((visibility("hidden")));
 
 #ifdef __x86_64__
+enum { FAST_CLOCK_IS_WRITTEN = true };
 static inline uint64_t fast_clock_ticks(void)
 {
 	return __builtin_ia32_rdtsc();
 }
 #else
+enum { FAST_CLOCK_IS_WRITTEN = false };
 static inline uint64_t fast_clock_ticks(void)
 {
 	return 0;

@@ -155,7 +155,7 @@ START_TEST(fast_clock_is_refused_where_the_kernel_has_another)
 	kernel_says("hpet\n");
 	fast_clock_begin();
 	ck_assert(!fast_clock.is_warming);
-	ck_assert_ptr_nonnull(strstr(fast_clock_reason(), "does not keep time"));
+	ck_assert_ptr_nonnull(strstr(fast_clock_reason(), has_counter() ? "does not keep time" : "not written"));
 }
 END_TEST
 
@@ -164,7 +164,7 @@ START_TEST(fast_clock_is_refused_where_the_kernel_does_not_tell)
 	fast_clock_source_file = "/nowhere/clocksource";
 	fast_clock_begin();
 	ck_assert(!fast_clock.is_warming);
-	ck_assert_ptr_nonnull(strstr(fast_clock_reason(), "does not keep time"));
+	ck_assert_ptr_nonnull(strstr(fast_clock_reason(), has_counter() ? "does not keep time" : "not written"));
 }
 END_TEST
 
