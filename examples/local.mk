@@ -5,7 +5,7 @@ if HAVE_CXX
 c_extensions += examples/c_extension/cxx/turnstile.abi3.so examples/c_extension/cxx/probe.abi3.so
 endif
 c_extension_make = $(MAKE) --no-print-directory -f $(abs_srcdir)/examples/c_extension/Makefile PYTHON='$(PYTHON)' \
-	PKG_CONFIG='env PKG_CONFIG_PATH=$(abs_top_builddir)/include $(PKG_CONFIG)' CFLAGS='-O2 -g -Wall -Wextra -Werror'
+	PKG_CONFIG='env -u PKG_CONFIG_SYSROOT_DIR PKG_CONFIG_PATH=$(abs_top_builddir)/include $(PKG_CONFIG)' CFLAGS='-O2 -g -Wall -Wextra -Werror'
 
 examples/c_extension/c/turnstile.abi3.so: examples/c_extension/turnstile.c include/sneck.h
 	$(AM_V_GEN)$(MKDIR_P) $(@D) && cd $(@D) && $(c_extension_make) CC='$(CC)' SOURCE=$(abs_srcdir)/examples/c_extension/turnstile.c $(@F)
