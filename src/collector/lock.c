@@ -423,18 +423,17 @@ static void forget_compiled_code(void)
 	PyErr_Clear();
 }
 
-static void redirect_all(void)
+/* all_are_held: of every acquire, a hold is noted; there is always one, and nothing to swap for. */
+static void redirect_all(bool all_are_held)
 {
 	for (size_t i = 0; i < LOCK_METHODS; i++)
 		if (lock_methods[i].role == ROLE_ACQUIRE)
 			redirect_method(&lock_methods[i]);
-	if (jit_is_enabled()) {
+	bool swaps = !all_are_held && !jit_is_enabled();
+	if (!swaps)
 		redirect_releases(true);
-		lock_stubs_set_holds(false);
-		holds_on_change(lock_stubs_set_holds);
-	} else {
-		holds_on_change(redirect_releases);
-	}
+	lock_stubs_set_holds(all_are_held || swaps);
+	holds_on_change(swaps ? redirect_releases : all_are_held ? NULL : lock_stubs_set_holds);
 	place_redirect(&allocate_lock, (void *)allocate_lock_hook);
 	place_redirect(&allocate, (void *)allocate_hook);
 	mutex_lock(&types_lock);
@@ -487,7 +486,7 @@ int lock_start(const struct options *options, const char **reason)
 	sampling_set(&sampling);
 	lock_stubs_choose(sampling.capture_pct > 0);
 	__atomic_store_n(&lock_sampler.is_running, true, __ATOMIC_RELEASE);
-	redirect_all();
+	redirect_all(sampling.capture_pct >= 100 && sampling.budget_pct <= 0);
 	return OK;
 }
 

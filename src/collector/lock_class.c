@@ -1,8 +1,8 @@
 /*
  * lock_class.c - the classes, by id and by text.
  *
- * Locking: classes_lock (LOCK_RANK_CLASSES) guards making a class, and the counts but those of
- *          waits since the last lock_class_take(): these are atomic, each on its own.  Ids
+ * Locking: classes_lock (LOCK_RANK_CLASSES) guards making a class, and the counts but those
+ *          since the last lock_class_take(): these are atomic, each on its own.  Ids
  *          and labels are read without it: published once, then constant.
  * Fork:    the child keeps the classes and starts from counts of zero.
  */
@@ -182,20 +182,27 @@ void lock_class_count_wait(struct lock_class *c, int64_t wait_ns, bool is_acquir
 		;
 }
 
+static void estimate_add(double *sum, double more)
+{
+	double seen, added;
+	__atomic_load(sum, &seen, __ATOMIC_RELAXED);
+	do
+		added = seen + more;
+	while (!__atomic_compare_exchange(sum, &seen, &added, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+}
+
 void lock_class_count_acquires(struct lock_class *c, double n)
 {
-	mutex_lock(&classes_lock);
-	if (counts_of(c))
-		c->counts->acquires += n;
-	mutex_unlock(&classes_lock);
+	struct lock_counts *counts = counts_of(c);
+	if (counts)
+		estimate_add(&counts->acquires, n);
 }
 
 void lock_class_count_hold(struct lock_class *c, double hold_ns)
 {
-	mutex_lock(&classes_lock);
-	if (counts_of(c))
-		c->counts->hold_ns += hold_ns;
-	mutex_unlock(&classes_lock);
+	struct lock_counts *counts = counts_of(c);
+	if (counts)
+		estimate_add(&counts->hold_ns, hold_ns);
 }
 
 static void counts_add(struct lock_counts *sum, const struct lock_counts *more)
@@ -222,18 +229,26 @@ static uint32_t bucket_now(uint32_t *bucket, bool take)
 	return take ? __atomic_exchange_n(bucket, 0, __ATOMIC_RELAXED) : __atomic_load_n(bucket, __ATOMIC_RELAXED);
 }
 
+static double estimate_now(double *estimate, bool take)
+{
+	double now, none = 0;
+	if (take)
+		__atomic_exchange(estimate, &none, &now, __ATOMIC_RELAXED);
+	else
+		__atomic_load(estimate, &now, __ATOMIC_RELAXED);
+	return now;
+}
+
 static void counts_now(struct lock_counts *from, bool take, struct lock_counts *counts)
 {
 	*counts = (struct lock_counts){
-		.acquires = from->acquires, .hold_ns = from->hold_ns,
+		.acquires = estimate_now(&from->acquires, take), .hold_ns = estimate_now(&from->hold_ns, take),
 		.wait_ns = count_now(&from->wait_ns, take), .wait_max_ns = count_now(&from->wait_max_ns, take),
 		.no_acquires = count_now(&from->no_acquires, take),
 	};
 	for (size_t i = 0; i < HISTOGRAM_BUCKETS; i++)
 		counts->contended += counts->wait_histogram[i] = bucket_now(&from->wait_histogram[i], take);
 	counts->acquires += (double)counts->contended - (double)counts->no_acquires;
-	if (take)
-		from->acquires = from->hold_ns = 0;
 }
 
 bool lock_class_take(struct lock_class *c, struct lock_counts *counts)

@@ -97,14 +97,18 @@ bool operation_find_row(struct operation *op, enum lock_event event, struct samp
 void operation_add(struct operation *op, enum lock_event event, const struct sample_row *row,
 		   const double values[SAMPLE_TYPES])
 {
-	struct sample_row found;
+	struct sample_cache *cache = &op->thread->cache;
+	const struct label_set *labels = &op->lock_class->labels[event];
 	stats_count(STAT_samples);
-	if (row && sample_cache_add(&op->thread->cache, *row, values))
+	if (row && sample_cache_add(cache, *row, values))
 		return;
-	for (int tries = 0; tries < 3; tries++)
-		if (operation_find_row(op, event, &found) && sample_cache_add(&op->thread->cache, found, values))
-			return;
-	stats_count(STAT_samples_dropped);
+	int error = sample_cache_put(cache, &op->stack, labels, resolve, values);
+	if (error == ERR_LIMIT) {
+		thread_drain(op->thread);
+		error = sample_cache_put(cache, &op->stack, labels, resolve, values);
+	}
+	if (error)
+		stats_count(STAT_samples_dropped);
 }
 
 double operation_ns(int64_t begin_ns, int64_t end_ns)

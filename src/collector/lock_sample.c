@@ -184,8 +184,10 @@ static void run_attempt(struct operation *op, struct attempt *a)
 /* What was done since then was a sample: of a wait, or of an operation that was drawn. */
 static void account(struct thread *thread, bool is_contended, int64_t since_ns)
 {
-	int64_t now_ns = fast_clock_ns();
-	(is_contended ? sampling_account_wait : sampling_account)(thread, now_ns - since_ns, now_ns);
+	if (sampling_has_budget()) {
+		int64_t now_ns = fast_clock_ns();
+		(is_contended ? sampling_account_wait : sampling_account)(thread, now_ns - since_ns, now_ns);
+	}
 	if (fast_clock.is_warming)
 		fast_clock_warm();
 }
@@ -351,7 +353,7 @@ static PyObject *acquire_sampled(struct thread *thread, const struct lock_call *
 {
 	struct operation op;
 	struct sample_row row;
-	int64_t started_ns = fast_clock_ns();
+	int64_t started_ns = sampling_has_budget() ? fast_clock_ns() : 0;
 
 	thread_hot.is_sampling = true;
 	operation_look_around(&op, thread, call);

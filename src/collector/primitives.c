@@ -110,7 +110,7 @@ static struct entry *free_entry(uintptr_t key)
 
 /*
  * Code that was looked up in vain when all modules had been looked through.  It belongs to one of
- * them, so it stays the user's: who waits for a lock need not ask again what was imported since.
+ * them, so it stays the user's: who takes a lock need not ask again what was imported since.
  * Should it be freed, and the library's code come to lie there, that is found at the next look
  * that is not for this address: insert() forgets it.
  */
@@ -396,17 +396,22 @@ int primitives_init(void)
 	return have_symbols() ? OK : ERR_LAYOUT;
 }
 
-bool primitives_knows(uintptr_t code)
+/* The entry of a leaf's code, after a look for new modules; NULL: it is the user's. */
+static const struct entry *find_leaf(uintptr_t code)
 {
 	uintptr_t *stranger = stranger_slot(code);
 	if (__atomic_load_n(stranger, __ATOMIC_RELAXED) == code)
-		return false;
+		return NULL;
 	bool is_whole = keep_up();
-	if (find(code))
-		return true;
-	if (is_whole)
+	const struct entry *entry = find(code);
+	if (!entry && is_whole)
 		__atomic_store_n(stranger, code, __ATOMIC_RELAXED);
-	return false;
+	return entry;
+}
+
+bool primitives_knows(uintptr_t code)
+{
+	return find_leaf(code) != NULL;
 }
 
 bool primitives_makes_inner_locks(uintptr_t code)
@@ -493,8 +498,7 @@ enum primitive_role primitives_classify(const struct raw_frame *frames, size_t d
 					struct primitive_use *use)
 {
 	*use = (struct primitive_use){.role = PRIMITIVE_NONE, .owner_frame = SIZE_MAX};
-	keep_up();
-	const struct entry *leaf = depth > 0 ? find(frames[0].code) : NULL;
+	const struct entry *leaf = depth > 0 ? find_leaf(frames[0].code) : NULL;
 	if (!leaf)
 		return PRIMITIVE_NONE;
 	classify(frames, depth, is_rlock, leaf, use);

@@ -133,6 +133,11 @@ static int64_t plausible_cost(struct thread *thread, int64_t cost_ns)
 	return cost_ns;
 }
 
+bool sampling_has_budget(void)
+{
+	return settings.budget_pct > 0;
+}
+
 void sampling_account(struct thread *thread, int64_t cost_ns, int64_t now_ns)
 {
 	if (settings.budget_pct <= 0)

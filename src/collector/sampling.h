@@ -35,6 +35,9 @@ bool sampling_draw(struct thread *thread, double *weight);
  */
 bool sampling_keep_wait(int64_t wait_ns, double luck, double *weight);
 
+/* Is there a budget?  If not, what a sample costs need not be measured. */
+bool sampling_has_budget(void);
+
 /* What a sample has just cost the thread: keeps it in its budget.  now_ns: monotonic. */
 void sampling_account(struct thread *thread, int64_t cost_ns, int64_t now_ns);
 

@@ -61,12 +61,13 @@ static size_t row_units(const struct row *row)
 
 uint64_t raw_stack_hash(const struct raw_frame *frames, size_t depth)
 {
-	/* multiply and fold, a frame a step: addresses differ in few, middle bits */
+	/* Addresses differ in few, middle bits: multiply and fold.  No frame's product waits for another's. */
 	uint64_t hash = depth;
 	for (size_t i = 0; i < depth; i++) {
-		hash = (hash ^ frames[i].code) * 0x9e3779b97f4a7c15;
-		hash = (hash ^ hash >> 29 ^ frames[i].instruction) * 0xbf58476d1ce4e5b9;
+		uint64_t frame = (frames[i].code + (frames[i].instruction << 40)) * 0x9e3779b97f4a7c15;
+		hash = (hash << 7 | hash >> 57) + (frame ^ frame >> 32);
 	}
+	hash *= 0xbf58476d1ce4e5b9;
 	return hash ^ hash >> 32;
 }
 
@@ -169,15 +170,32 @@ int sample_cache_find(struct sample_cache *cache, const struct raw_stack *stack,
 	return error;
 }
 
+static void add(struct row *row, const double values[SAMPLE_TYPES])
+{
+	for (size_t i = 0; i < SAMPLE_TYPES; i++)
+		row->values[i] += values[i];
+}
+
 bool sample_cache_add(struct sample_cache *cache, struct sample_row row, const double values[SAMPLE_TYPES])
 {
 	mutex_lock(&cache->lock);
 	bool current = cache->tables && row.epoch == cache->epoch;
 	if (current)
-		for (size_t i = 0; i < SAMPLE_TYPES; i++)
-			row_at(cache->tables, row.unit)->values[i] += values[i];
+		add(row_at(cache->tables, row.unit), values);
 	mutex_unlock(&cache->lock);
 	return current;
+}
+
+int sample_cache_put(struct sample_cache *cache, const struct raw_stack *stack, const struct label_set *labels,
+		     frame_resolver resolve, const double values[SAMPLE_TYPES])
+{
+	struct sample_row row;
+	mutex_lock(&cache->lock);
+	int error = find(cache, stack, labels, resolve, &row);
+	if (!error)
+		add(row_at(cache->tables, row.unit), values);
+	mutex_unlock(&cache->lock);
+	return error;
 }
 
 static bool is_empty(const double values[SAMPLE_TYPES])

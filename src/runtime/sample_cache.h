@@ -61,6 +61,10 @@ int sample_cache_find(struct sample_cache *cache, const struct raw_stack *stack,
 /* Add to a row found before.  False if it was drained meanwhile: find it again. */
 bool sample_cache_add(struct sample_cache *cache, struct sample_row row, const double values[SAMPLE_TYPES]);
 
+/* Find and add in one: where nothing comes between the two.  Owner's thread, with the GIL; returns as the first. */
+int sample_cache_put(struct sample_cache *cache, const struct raw_stack *stack, const struct label_set *labels,
+		     frame_resolver resolve, const double values[SAMPLE_TYPES]);
+
 /*
  * Hand every row to the consumer, with more_labels behind its own, and forget it.  Any
  * thread, no GIL.

@@ -76,8 +76,11 @@ enum { WAITERS = 4, WAITS = 50000 };
 
 static void *wait_often(void *of_class)
 {
-	for (int64_t i = 1; i <= WAITS; i++)
+	for (int64_t i = 1; i <= WAITS; i++) {
 		lock_class_count_wait(of_class, i, i % 2);
+		lock_class_count_acquires(of_class, 2);
+		lock_class_count_hold(of_class, 0.5);
+	}
 	return NULL;
 }
 
@@ -97,13 +100,15 @@ START_TEST(no_wait_is_lost_between_those_that_count_and_one_that_takes)
 		taken.contended += now.contended;
 		taken.wait_ns += now.wait_ns;
 		taken.acquires += now.acquires;
+		taken.hold_ns += now.hold_ns;
 		max_ns = now.wait_max_ns > max_ns ? now.wait_max_ns : max_ns;
 	}
 	lock_class_read(c, &all);
 	ck_assert_uint_eq(taken.contended, (uint64_t)WAITERS * WAITS);
 	ck_assert_uint_eq(taken.wait_ns, (uint64_t)WAITERS * WAITS * (WAITS + 1) / 2);
 	ck_assert_uint_eq(max_ns, WAITS);
-	ck_assert_double_eq(taken.acquires, WAITERS * WAITS / 2);
+	ck_assert_double_eq(taken.acquires, WAITERS * WAITS / 2 + 2 * WAITERS * WAITS);
+	ck_assert_double_eq(taken.hold_ns, WAITERS * WAITS / 2);
 	ck_assert_uint_eq(all.contended, taken.contended);
 	ck_assert_uint_eq(all.wait_ns, taken.wait_ns);
 	ck_assert_uint_eq(all.wait_max_ns, WAITS);

@@ -83,6 +83,45 @@ START_TEST(equal_stacks_and_labels_share_a_row)
 }
 END_TEST
 
+START_TEST(put_is_find_and_add)
+{
+	struct sample_cache cache;
+	struct raw_frame frames[3];
+	struct raw_stack stack = stack_of(frames, 3, 7);
+	sample_cache_init(&cache);
+	add(&cache, 7, 3, &what);
+	ck_assert_int_eq(sample_cache_put(&cache, &stack, &what, resolve, one), OK);
+	ck_assert_int_eq(sample_cache_put(&cache, &stack, &what_else, resolve, one), OK);
+	sample_cache_drain(&cache, &who, consume);
+	ck_assert_uint_eq(seen.calls, 2);
+	ck_assert_double_eq(seen.sum, 3);
+	sample_cache_fini(&cache);
+}
+END_TEST
+
+/* As code objects lie: 16 bytes apart, and an instruction is an even number; recursion repeats a frame. */
+START_TEST(stacks_alike_hash_apart)
+{
+	enum { CODES = 32, STACKS = CODES * CODES * 4 };
+	static uint64_t hashes[STACKS];
+	struct raw_frame frames[STACK_DEPTH_MAX];
+	size_t n = 0, equal = 0;
+	for (uintptr_t leaf = 0; leaf < CODES; leaf++)
+		for (uintptr_t caller = 0; caller < CODES; caller++)
+			for (size_t depth = 2; depth <= 256; depth *= 5) {
+				for (size_t i = 0; i < depth; i++)
+					frames[i] = (struct raw_frame){0x7f0000001000 + 16 * caller, 2 * leaf};
+				frames[0].code += 16 * leaf;
+				hashes[n++] = raw_stack_hash(frames, depth);
+			}
+	for (size_t i = 0; i < n; i++)
+		for (size_t j = 0; j < i; j++)
+			equal += hashes[i] >> 20 == hashes[j] >> 20;
+	ck_assert_uint_eq(n, STACKS);
+	ck_assert_uint_eq(equal, 0);
+}
+END_TEST
+
 START_TEST(stacks_labels_and_omitted_tell_rows_apart)
 {
 	struct sample_cache cache;
@@ -185,7 +224,8 @@ START_TEST(a_forked_child_starts_empty)
 }
 END_TEST
 
-UNIT_TESTS("sample_cache", equal_stacks_and_labels_share_a_row, stacks_labels_and_omitted_tell_rows_apart,
+UNIT_TESTS("sample_cache", equal_stacks_and_labels_share_a_row, put_is_find_and_add, stacks_alike_hash_apart,
+	   stacks_labels_and_omitted_tell_rows_apart,
 	   a_stack_without_frames_is_a_row_too, a_drain_empties_and_a_row_found_before_it_is_stale,
 	   a_full_cache_says_so_and_takes_the_deepest_stack_when_drained, drains_beside_the_owner_lose_nothing,
 	   a_forked_child_starts_empty)
