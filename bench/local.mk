@@ -1,6 +1,6 @@
 # Benchmarks: `make bench` measures every interpreter found (some minutes on a quiet machine).
 EXTRA_DIST += bench/fork bench/fork_worker.py
-EXTRA_DIST += bench/least bench/lock bench/lock_worker.py
+EXTRA_DIST += bench/least bench/lock bench/lock_worker.py bench/crowd.py
 EXTRA_DIST += bench/server bench/server_app.py bench/server_switch.py
 BENCH_FLAGS = --all
 bench: all

@@ -1,12 +1,14 @@
 """One process's measurements of what profiling costs a lock; bench/lock starts several.
 
 Every ratio is the median over interleaved rounds: bare, on, after the stop, again and
-again, so that what drifts on the machine drifts alike for all of them.  One reading is the
-median of five short loops, on the thread's processor clock: a free lock waits for nobody,
-and what else the machine does stays out of it.  Loops are unrolled ten times: a ratio is of
-lock operations, not of loops.
+again, so that what drifts on the machine drifts alike for all of them.  Times are the
+thread's processor time: a free lock waits for nobody, and what else the machine does stays
+out of it.  What shares the processor's core does not: on a virtual machine the same loop may
+take nearly twice as long from one moment to the next.  So each short loop stands beside a
+loop over something that no profiler touches, a yardstick, and is measured in it.  Loops are
+unrolled ten times: a ratio is of lock operations, not of loops.
 
-After each switch the loop runs unmeasured for a while: an interpreter specialises or
+After each switch both run unmeasured for a while: an interpreter specialises or
 compiles it again, and the profiler finds out how many samples its time budget allows.
 
 Prints one JSON object {measure: value}.
@@ -24,6 +26,8 @@ import threading
 import time
 from typing import Any, Callable
 
+import crowd
+
 FORMS = {
     "with": "with lock: pass",
     "call": "lock.acquire(); lock.release()",
@@ -31,28 +35,39 @@ FORMS = {
     "create": "make()",
 }
 KINDS = {"Lock": threading.Lock, "RLock": threading.RLock}
+YARDSTICK = "len(word); len(word)"
+CLOCK, NO_CLOCK = "clock()", "no_clock()"
 UNROLL = 10
-CHUNKS = 5
-SETTLE_S = 0.015
+SETTLE_S = 0.02
+CHUNKS = 20  # short loops of one reading
+
+Loop = Callable[[Any, Any, int], float]
 
 
-def compile_loop(form: str) -> Callable[[Any, Any, int], float]:
-    """A function (make, lock, n) -> processor seconds for n * UNROLL operations, free of this module's globals."""
-    body = "\n".join(["        " + FORMS[form]] * UNROLL)
-    names = "    acquire, release = lock.acquire, lock.release\n" if form == "bound" else ""
-    text = (f"def loop(make, lock, n, clock=clock):\n{names}    start = clock()\n"
-            f"    for _ in range(n):\n{body}\n    return clock() - start\n")
-    scope: dict[str, Any] = {"clock": time.thread_time}
-    exec(compile(text, f"<{form}>", "exec"), scope)
-    loop = scope["loop"]
+def compile_loop(statement: str) -> Loop:
+    """A function (make, lock, n) -> processor seconds for n * UNROLL times the statement, free of this module's globals."""
+    body = "\n".join(["        " + statement] * UNROLL)
+    text = ("def loop(make, lock, n, now=now, clock=clock, no_clock=no_clock, word='word'):\n"
+            "    acquire, release = lock.acquire, lock.release\n    start = now()\n"
+            f"    for _ in range(n):\n{body}\n    return now() - start\n")
+    # Both give an int that is made anew; what one costs more is the reading of a clock.
+    scope: dict[str, Any] = {"now": time.thread_time, "clock": time.perf_counter_ns, "no_clock": sys.getrecursionlimit}
+    exec(compile(text, f"<{statement}>", "exec"), scope)
+    loop: Loop = scope["loop"]
+    return loop
 
-    def settled(make: Any, lock: Any, n: int) -> float:
-        end = time.thread_time() + SETTLE_S
-        while time.thread_time() < end:
-            loop(make, lock, n // CHUNKS)
-        return CHUNKS * statistics.median(loop(make, lock, n // CHUNKS) for _ in range(CHUNKS))
 
-    return settled
+def reading(loop: Loop, yardstick: Loop, make: Any, lock: Any, n: int) -> float:
+    """What an operation takes, in yardsticks: the median of CHUNKS loops, each beside one of the yardstick's."""
+    end = time.thread_time() + SETTLE_S
+    while time.thread_time() < end:
+        loop(make, lock, n)
+        yardstick(make, lock, n)
+    return statistics.median(loop(make, lock, n) / yardstick(make, lock, n) for _ in range(CHUNKS))
+
+
+def yardstick_ns(yardstick: Loop, n: int = 2_000) -> float:
+    return statistics.median(yardstick(None, threading.Lock(), n) for _ in range(9)) / n / UNROLL * 1e9
 
 
 class Switch:
@@ -81,102 +96,56 @@ class Switch:
 
 def ratios(switch: Switch, kind: str, form: str, pct: float, n: int, rounds: int) -> dict[str, float]:
     """on / bare and after / bare, for a lock made before, and after / bare for one made while on."""
-    loop, make = compile_loop(form), KINDS[kind]
+    loop, yardstick, make = compile_loop(FORMS[form]), compile_loop(YARDSTICK), KINDS[kind]
     old = make()
-    loop(make, old, n)
-    on: list[float] = []
-    after: list[float] = []
-    made_on: list[float] = []
-    bare_ns: list[float] = []
+    found: dict[str, list[float]] = {"on": [], "after": [], "made_on": [], "bare": []}
+
+    def read(lock: Any) -> float:
+        return reading(loop, yardstick, make, lock, n)
+
     for _ in range(rounds):
-        bare = loop(make, old, n)
+        bare = read(old)
         switch.on(pct)
         young = make()
-        on.append(loop(make, old, n) / bare)
+        found["on"].append(read(old) / bare)
         switch.off()
-        after.append(loop(make, old, n) / bare)
-        made_on.append(loop(make, young, n) / bare)
-        bare_ns.append(bare / n / UNROLL * 1e9)
-    median = statistics.median
-    return {"bare_ns": median(bare_ns), "on": median(on), "after": median(after), "made_on": median(made_on)}
+        found["after"].append(read(old) / bare)
+        found["made_on"].append(read(young) / bare)
+        found["bare"].append(bare)
+    out = {name: statistics.median(values) for name, values in found.items()}
+    out["bare_ns"] = out.pop("bare") * yardstick_ns(yardstick)
+    return out
 
 
 def deeper(depth: int, action: Callable[[], float]) -> float:
     return action() if depth <= 1 else deeper(depth - 1, action)
 
 
-def sampled_pair(switch: Switch, kind: str, rounds: int) -> float:
-    """What a pair costs more, in nanoseconds, if every one is sampled 10 frames deep."""
-    loop, make, n = compile_loop("with"), KINDS[kind], 250
+def sampled_pair(switch: Switch, kind: str, n: int, rounds: int) -> float:
+    """What a pair costs more, in readings of the monotonic clock, if every one is sampled 10 frames deep."""
+    loop, clock, no_clock, make = compile_loop(FORMS["with"]), compile_loop(CLOCK), compile_loop(NO_CLOCK), KINDS[kind]
     lock = make()
+
+    def one_clock(make: Any, lock: Any, n: int) -> float:
+        return max(1e-9, clock(make, lock, n) - no_clock(make, lock, n))
+
+    def read() -> float:
+        return reading(loop, one_clock, make, lock, n)
+
     added: list[float] = []
-
-    def action() -> float:
-        return loop(make, lock, n)
-
     for _ in range(rounds):
-        bare = deeper(9, action)
+        bare = deeper(9, read)
         switch.on(100, **({} if switch.dry else {"lock_budget_pct": 0}))
-        on = deeper(9, action)
+        on = deeper(9, read)
         switch.off()
-        added.append((on - bare) / n / UNROLL * 1e9)
+        added.append(on - bare)
     return statistics.median(added)
 
 
-def clock_reading_ns() -> float:
+def clock_reading_ns(n: int = 1_000) -> float:
     """One reading of the monotonic clock: perf_counter_ns() less a builtin call that returns an int too."""
-    def per_call(function: Callable[[], int], n: int = 20_000) -> float:
-        start = time.thread_time()
-        for _ in range(n):
-            function()
-        return (time.thread_time() - start) / n * 1e9
-
-    rounds = [per_call(time.perf_counter_ns) - per_call(sys.getrecursionlimit) for _ in range(9)]
-    return max(1.0, statistics.median(rounds))
-
-
-def throughput(switch: Switch, rounds: int, threads: int = 50, seconds: float = 0.3) -> float:
-    """on (1 %) / off of what 50 threads get done under two hot locks, in a second of the process's processor time.
-
-    They keep the GIL busy, so on a quiet machine that is a second on the clock as well.  What is measured is how it goes
-    on: it takes a few tenths of a second until every thread has been seen, and the budgets have found their distances.
-    """
-    first, second = threading.Lock(), threading.Lock()
-    counts, done = [0] * threads, False
-
-    def work(i: int) -> None:
-        while not done:
-            with first:
-                sum(range(20))
-            with second:
-                sum(range(20))
-            counts[i] += 1
-
-    def spend(cpu_s: float) -> float:
-        """Work done for each second of processor time, over at least cpu_s of it."""
-        began, before = time.process_time(), sum(counts)
-        while time.process_time() - began < cpu_s:
-            time.sleep(seconds / 10)
-        return (sum(counts) - before) / (time.process_time() - began)
-
-    def rate() -> float:
-        spend(seconds)
-        return spend(seconds)
-
-    crowd = [threading.Thread(target=work, args=(i,)) for i in range(threads)]
-    for thread in crowd:
-        thread.start()
-    found: list[float] = []
-    for _ in range(rounds):
-        off = rate()
-        switch.on(1)
-        on = rate()
-        switch.off()
-        found.append(on / ((off + rate()) / 2))
-    done = True
-    for thread in crowd:
-        thread.join()
-    return statistics.median(found)
+    clock, no_clock, lock = compile_loop(CLOCK), compile_loop(NO_CLOCK), threading.Lock()
+    return statistics.median(clock(None, lock, n) - no_clock(None, lock, n) for _ in range(99)) / n / UNROLL * 1e9
 
 
 MEMORY = """
@@ -223,18 +192,20 @@ def measure(options: argparse.Namespace, folder: str) -> dict[str, Any]:
                     out[f"{kind} {form} bare ns"] = found["bare_ns"]
                     out[f"{kind} {form} stopped"] = found["after"]
                     out[f"{kind} {form} stopped, made while on"] = found["made_on"]
-            out[f"{kind} {form} 100%"] = ratios(switch, kind, form, 100, n // 4, 7)["on"]
-        created = ratios(switch, kind, "create", 1, n // 2, rounds)
+            out[f"{kind} {form} 100%"] = ratios(switch, kind, form, 100, n // 4, max(2, rounds // 4))["on"]
+        created = ratios(switch, kind, "create", 1, n, rounds)
         out[f"{kind} create bare ns"], out[f"{kind} create 1%"] = created["bare_ns"], created["on"]
         out[f"{kind} create stopped"] = created["after"]
-        out[f"{kind} sampled pair ns"] = sampled_pair(switch, kind, rounds)
+        out[f"{kind} sampled pair, clock readings"] = sampled_pair(switch, kind, n // 4, rounds)
+        out[f"{kind} sampled pair ns"] = out[f"{kind} sampled pair, clock readings"] * out["clock_ns"]
     if options.heavy:
-        out["50 threads"] = throughput(switch, 2 * rounds)  # chance has most say here
+        found = crowd.ratio(lambda: switch.on(1), switch.off, rounds)
+        out.update({"50 threads" + {"ratio": ""}.get(name, ", " + name): value for name, value in found.items()})
         for kind in KINDS:
-            found = bytes_a_lock(options.dry, kind, folder, options.locks)
-            out[f"{kind} bytes"], out[f"{kind} bare bytes"] = found["bytes"], found["bare_bytes"]
-            if found["own"]:
-                out[f"{kind} own account"] = found["own"]
+            grown = bytes_a_lock(options.dry, kind, folder, options.locks)
+            out[f"{kind} bytes"], out[f"{kind} bare bytes"] = grown["bytes"], grown["bare_bytes"]
+            if grown["own"]:
+                out[f"{kind} own account"] = grown["own"]
     out["refused"] = switch.refusal()
     return out
 
@@ -243,8 +214,8 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--dry", action="store_true")
     parser.add_argument("--heavy", action="store_true")
-    parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--n", type=int, default=2_500)
+    parser.add_argument("--rounds", type=int, default=30)
+    parser.add_argument("--n", type=int, default=200)
     parser.add_argument("--locks", type=int, default=1_000_000)
     options = parser.parse_args()
     gc.disable()

@@ -430,9 +430,9 @@ static void redirect_all(bool all_are_held)
 		if (lock_methods[i].role == ROLE_ACQUIRE)
 			redirect_method(&lock_methods[i]);
 	bool swaps = !all_are_held && !jit_is_enabled();
+	lock_stubs_set_holds(all_are_held || swaps);
 	if (!swaps)
 		redirect_releases(true);
-	lock_stubs_set_holds(all_are_held || swaps);
 	holds_on_change(swaps ? redirect_releases : all_are_held ? NULL : lock_stubs_set_holds);
 	place_redirect(&allocate_lock, (void *)allocate_lock_hook);
 	place_redirect(&allocate, (void *)allocate_hook);

@@ -44,15 +44,24 @@ struct slot {
 	void *otherwise;	/* 8: where it jumps if there is, or may be, something to do */
 	intptr_t hot_at;	/* 16: acquire: thread_hot, from the thread pointer */
 	size_t owner_at;	/* 24: acquire of an RLock */
-	uint64_t any_holds;	/* 32: release, reset */
-	char padding[STUB_BYTES - 40];
+	char padding[STUB_BYTES - 32];
 };
 
-_Static_assert(sizeof(struct slot) == STUB_BYTES && offsetof(struct slot, any_holds) == 32, "see the assembly");
-_Static_assert(offsetof(struct thread_hot, countdown) == 0 && offsetof(struct thread_hot, ident) == 8, "see the assembly");
-_Static_assert(LOCK_METHODS * STUB_BYTES <= NEAR_PAGE && NEAR_PAGE == 4096, "one page has all stubs");
+/* Behind a page of stubs.  What all releases ask is one word: with the JIT, each sampled hold writes it twice. */
+struct slots {
+	struct slot of[NEAR_PAGE / STUB_BYTES - 1];
+	uint64_t any_holds;
+	char padding[STUB_BYTES - 8];
+};
 
-/* 1 is the stub itself, so its slot is a page further on. */
+#define ANY_HOLDS_AT 3968
+_Static_assert(sizeof(struct slot) == STUB_BYTES && offsetof(struct slot, owner_at) == 24, "see the assembly");
+_Static_assert(sizeof(struct slots) == NEAR_PAGE && offsetof(struct slots, any_holds) == ANY_HOLDS_AT, "see the assembly");
+_Static_assert(offsetof(struct thread_hot, countdown) == 0 && offsetof(struct thread_hot, ident) == 8, "see the assembly");
+_Static_assert(LOCK_METHODS * STUB_BYTES <= ANY_HOLDS_AT && NEAR_PAGE == 4096, "one page has all stubs");
+
+/* 9 is the page of stubs, 1 the stub itself, so its slot is a page further on. */
+#define PAGE ".balign 4096, 0xcc\n9:\n"
 #define SLOT(at) "1b+4096+" TEXT(at) "(%rip)"
 #define BEGIN "1: endbr64\n"
 #define END "2: jmp *" SLOT(0) "\n3: jmp *" SLOT(8) "\n"
@@ -82,7 +91,7 @@ _Static_assert(LOCK_METHODS * STUB_BYTES <= NEAR_PAGE && NEAR_PAGE == 4096, "one
 	"jne 3b\n" \
 	"jmp 2b\n"
 #define RELEASE(count, look) BEGIN \
-	"cmpq $0, " SLOT(32) "\n" \
+	"cmpq $0, 9b+4096+" TEXT(ANY_HOLDS_AT) "(%rip)\n" \
 	"jne 3f\n" END
 #define RELEASE_LOCK RELEASE
 #define RELEASE_RLOCK RELEASE
@@ -101,26 +110,27 @@ __asm__(".pushsection .text.lock_stubs, \"ax\", @progbits\n"
 	".hidden lock_stubs\n"
 	".globl lock_stubs\n"
 	"lock_stubs:\n"
+	PAGE
 #define LOCK_METHOD(identifier, kind, name, role) STUB(TEXT(stub_##identifier##_byte), role##_##kind(COUNTING, BYTE))
 #include "collector/lock_methods.def"
 #undef LOCK_METHOD
-	".balign 4096, 0xcc\n"
+	PAGE
 #define LOCK_METHOD(identifier, kind, name, role) STUB(TEXT(stub_##identifier##_semaphore), role##_##kind(COUNTING, SEMAPHORE))
 #include "collector/lock_methods.def"
 #undef LOCK_METHOD
-	".balign 4096, 0xcc\n"
+	PAGE
 #define LOCK_METHOD(identifier, kind, name, role) STUB(TEXT(stub_##identifier##_mixed), role##_##kind(COUNTING, MIXED_##kind))
 #include "collector/lock_methods.def"
 #undef LOCK_METHOD
-	".balign 4096, 0xcc\n"
+	PAGE
 #define LOCK_METHOD(identifier, kind, name, role) STUB(TEXT(stub_##identifier##_byte_at_0), role##_##kind(NOT_COUNTING, BYTE))
 #include "collector/lock_methods.def"
 #undef LOCK_METHOD
-	".balign 4096, 0xcc\n"
+	PAGE
 #define LOCK_METHOD(identifier, kind, name, role) STUB(TEXT(stub_##identifier##_semaphore_at_0), role##_##kind(NOT_COUNTING, SEMAPHORE))
 #include "collector/lock_methods.def"
 #undef LOCK_METHOD
-	".balign 4096, 0xcc\n"
+	PAGE
 #define LOCK_METHOD(identifier, kind, name, role) STUB(TEXT(stub_##identifier##_mixed_at_0), role##_##kind(NOT_COUNTING, MIXED_##kind))
 #include "collector/lock_methods.def"
 #undef LOCK_METHOD
@@ -133,9 +143,9 @@ extern const char lock_stubs[VARIANTS][PAGES][NEAR_PAGE] __attribute__((visibili
 
 static char *copies[VARIANTS];	/* of the page, near the interpreter; its slots behind it */
 
-static struct slot *slot_of(const char *copy, size_t method)
+static struct slots *slots_of(char *copy)
 {
-	return (struct slot *)(copy + NEAR_PAGE) + method;
+	return (struct slots *)(copy + NEAR_PAGE);
 }
 
 static size_t state_at(const struct lock_look *look)
@@ -160,7 +170,6 @@ static void fill(const struct lock_method *method, struct slot *slot)
 		.otherwise = acquires ? method->slow[convention] : method->hooks[convention],
 		.hot_at = (char *)&thread_hot - (char *)__builtin_thread_pointer(),
 		.owner_at = rlock_owner_look.at,
-		.any_holds = true,
 	};
 }
 
@@ -178,7 +187,7 @@ void lock_stubs_map(void)
 			reason = why;
 		for (size_t i = 0; copy && i < LOCK_METHODS; i++)
 			if (lock_methods[i].place.at)
-				fill(&lock_methods[i], slot_of(copy, i));
+				fill(&lock_methods[i], &slots_of(copy)->of[i]);
 		copies[variant] = copy;
 	}
 }
@@ -194,8 +203,8 @@ void lock_stubs_choose(bool samples)
 void lock_stubs_set_holds(bool any)
 {
 	for (int variant = 0; variant < VARIANTS; variant++)
-		for (size_t i = 0; copies[variant] && i < LOCK_METHODS; i++)
-			__atomic_store_n(&slot_of(copies[variant], i)->any_holds, any, __ATOMIC_RELAXED);
+		if (copies[variant])
+			__atomic_store_n(&slots_of(copies[variant])->any_holds, any, __ATOMIC_RELAXED);
 }
 
 #else
