@@ -1,17 +1,19 @@
 /*
  * primitives.c - the library's functions that use locks, found by code object.
  *
- *	code object -> row of primitives.def
+ *	code object -> slot (by its hash) -> entry -> row of primitives.def
  *
  * A table of some hundred entries, filled from sys.modules: every function of a listed
  * module, its classes' methods, and the functions inside them.  What is not in it is the
  * user's.  So a hot sample pays one probe, and nothing need be remembered of user code.
+ * Entries lie one behind the other: scattered by hash they touched 64 pages, each one more
+ * for a fork to copy.
  * A look at the size of sys.modules tells whether something new was imported.
  *
  * The locks that a listed module keeps in its own globals are in the table by address: they
  * are inner whoever of the library uses them.
  *
- * Locking: table_lock (LOCK_RANK_PRIMITIVES) guards writing.  Readers take none: an entry's key is
+ * Locking: table_lock (LOCK_RANK_PRIMITIVES) guards writing.  Readers take none: a slot is
  *          written last (release), read first (acquire).  Python is called before the
  *          lock is taken, never under it.
  * Fork:    the table is copied with the process and stays right: code objects keep their addresses.
@@ -29,6 +31,7 @@
 #include "collector/py_symbols.h"
 #include "runtime/error.h"
 #include "runtime/fork.h"
+#include "runtime/hot.h"
 #include "runtime/mutex.h"
 
 /* Roles as the table has them; what they amount to together is in classify(). */
@@ -53,7 +56,8 @@ enum {
 	ROWS = sizeof(rows) / sizeof(*rows),
 	SLOTS = 8192,		/* power of two; the listed modules have some 1,500 functions together */
 	ENTRIES_MAX = SLOTS * 3 / 4,
-	FORGOTTEN = 1,		/* key of an entry given back: no address */
+	FREE = 0,		/* a slot that ends a search; else an entry's number + 1, or */
+	STONE = UINT16_MAX,	/* of an entry given back: searches step over it */
 	INTERPRETERS_MAX = 64,
 	NESTED_MAX = 4,		/* functions in functions in ... */
 	KIND_BYTES = 64,
@@ -61,7 +65,7 @@ enum {
 };
 
 struct entry {
-	_Atomic uintptr_t key;	/* address of a code object, or of a lock; kept alive */
+	_Atomic uintptr_t key;	/* address of a code object, or of a lock; kept alive.  0: given back, or never used */
 	enum row_role role;
 	const char *kind;	/* "threading.Condition", or NULL */
 	PyObject *modules;	/* whose interpreter's: its sys.modules */
@@ -75,8 +79,10 @@ struct interpreter {
 	bool done[ROWS];	/* by the first row of each module */
 };
 
-static struct entry entries[SLOTS];
-static size_t n_entries;
+static _Atomic uint16_t slots[SLOTS];
+static size_t n_taken;		/* of the slots: not free */
+static struct entry entries[ENTRIES_MAX];
+static size_t lowest_unused;	/* of the entries: none before it is */
 static struct interpreter interpreters[INTERPRETERS_MAX];
 static struct mutex table_lock SNECK_AT_FORK = MUTEX_INITIALIZER(LOCK_RANK_PRIMITIVES);
 
@@ -91,21 +97,29 @@ static size_t slot_of(uintptr_t key)
 static const struct entry *find(uintptr_t key)
 {
 	for (size_t i = slot_of(key);; i = (i + 1) & (SLOTS - 1)) {
-		uintptr_t there = atomic_load_explicit(&entries[i].key, memory_order_acquire);
-		if (there == key)
-			return &entries[i];
-		if (there == 0)
+		unsigned there = atomic_load_explicit(&slots[i], memory_order_acquire);
+		if (there == FREE)
 			return NULL;
+		if (there != STONE && atomic_load_explicit(&entries[there - 1].key, memory_order_relaxed) == key)
+			return &entries[there - 1];
 	}
 }
 
-/* The first slot on the key's way that is empty, or whose object was given back. */
-static struct entry *free_entry(uintptr_t key)
+/* The first slot on the key's way that is free, or whose entry was given back. */
+static _Atomic uint16_t *place_for(uintptr_t key)
 {
 	size_t i = slot_of(key);
-	while (atomic_load_explicit(&entries[i].key, memory_order_relaxed) > FORGOTTEN)
+	while (slots[i] != FREE && slots[i] != STONE)
 		i = (i + 1) & (SLOTS - 1);
-	return &entries[i];
+	return &slots[i];
+}
+
+/* There is one as long as there is a slot for it. */
+static size_t unused_entry(void)
+{
+	while (entries[lowest_unused].key)
+		lowest_unused++;
+	return lowest_unused;
 }
 
 /*
@@ -125,17 +139,20 @@ static void insert(PyObject *object, enum row_role role, const char *kind, PyObj
 {
 	uintptr_t key = (uintptr_t)object;
 	mutex_lock(&table_lock);
-	if (!find(key) && n_entries < ENTRIES_MAX) {
-		struct entry *entry = free_entry(key);
-		n_entries += atomic_load_explicit(&entry->key, memory_order_relaxed) == 0;
+	if (!find(key) && n_taken < ENTRIES_MAX) {
+		_Atomic uint16_t *slot = place_for(key);
+		size_t number = unused_entry();
+		struct entry *entry = &entries[number];
+		n_taken += *slot == FREE;
 		entry->role = role;
 		entry->kind = kind;
 		entry->modules = modules;
 		Py_INCREF(object);
 		if (__atomic_load_n(stranger_slot(key), __ATOMIC_RELAXED) == key)
 			__atomic_store_n(stranger_slot(key), 0, __ATOMIC_RELAXED);
+		atomic_store_explicit(&entry->key, key, memory_order_relaxed);
 		/* release: pairs with the acquire in find(). */
-		atomic_store_explicit(&entry->key, key, memory_order_release);
+		atomic_store_explicit(slot, (uint16_t)(number + 1), memory_order_release);
 	}
 	mutex_unlock(&table_lock);
 }
@@ -397,7 +414,7 @@ int primitives_init(void)
 }
 
 /* The entry of a leaf's code, after a look for new modules; NULL: it is the user's. */
-static const struct entry *find_leaf(uintptr_t code)
+static SNECK_HOT_CODE const struct entry *find_leaf(uintptr_t code)
 {
 	uintptr_t *stranger = stranger_slot(code);
 	if (__atomic_load_n(stranger, __ATOMIC_RELAXED) == code)
@@ -409,7 +426,7 @@ static const struct entry *find_leaf(uintptr_t code)
 	return entry;
 }
 
-bool primitives_knows(uintptr_t code)
+SNECK_HOT_CODE bool primitives_knows(uintptr_t code)
 {
 	return find_leaf(code) != NULL;
 }
@@ -509,31 +526,33 @@ enum primitive_role primitives_classify(const struct raw_frame *frames, size_t d
 
 /* ---- the end of an interpreter, and forks ------------------------------------------------------ */
 
-/* The next object to give back, or NULL.  Its entry is left as a stepping stone for find(). */
+/* The next object to give back, or NULL.  Its slot is left as a stepping stone for find(). */
 static PyObject *take_back(PyObject *modules, size_t *at)
 {
 	PyObject *object = NULL;
 	mutex_lock(&table_lock);
 	for (; *at < SLOTS && !object; (*at)++) {
-		struct entry *entry = &entries[*at];
-		if (entry->modules != modules)
+		size_t number = slots[*at] - 1u;
+		if (slots[*at] == FREE || slots[*at] == STONE || entries[number].modules != modules)
 			continue;
-		object = (PyObject *)atomic_load_explicit(&entry->key, memory_order_relaxed);
-		entry->modules = NULL;
-		atomic_store_explicit(&entry->key, FORGOTTEN, memory_order_release);
+		object = (PyObject *)entries[number].key;
+		slots[*at] = STONE;
+		entries[number].key = 0;
+		if (number < lowest_unused)
+			lowest_unused = number;
 	}
 	mutex_unlock(&table_lock);
 	return object;
 }
 
-/* No search goes through an entry before an empty one: it can be empty too. */
+/* No search goes on from a stone before a free slot: it can be free too. */
 static void empty_dead_ends(void)
 {
 	mutex_lock(&table_lock);
 	for (size_t i = SLOTS; i-- > 0;)
-		if (entries[i].key == FORGOTTEN && !entries[(i + 1) % SLOTS].key) {
-			atomic_store_explicit(&entries[i].key, 0, memory_order_release);
-			n_entries--;
+		if (slots[i] == STONE && slots[(i + 1) % SLOTS] == FREE) {
+			slots[i] = FREE;
+			n_taken--;
 		}
 	mutex_unlock(&table_lock);
 }

@@ -12,6 +12,12 @@
 #define SNECK_HOT __attribute__((section("sneck_hot")))
 
 /*
+ * For functions that each contended operation runs: their code stands together too.  It has left the
+ * cache like all else, and is fetched by the line and by the page.
+ */
+#define SNECK_HOT_CODE __attribute__((hot))
+
+/*
  * Fetch the line of something that is needed soon, without waiting for it.  The compiler takes
  * a bare __builtin_prefetch() for something to be done any time: it moved one before the call
  * that it was to come after.
