@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "runtime/fork.h"
+#include "runtime/hot.h"
 #include "runtime/mutex.h"
 
 enum {
@@ -124,7 +125,7 @@ struct lock_class *lock_class_intern(const char *kind, const char *name, const c
 	return c;
 }
 
-struct lock_class *lock_class_of(uint32_t id)
+SNECK_HOT_CODE struct lock_class *lock_class_of(uint32_t id)
 {
 	return id < CLASSES_MAX ? __atomic_load_n(&classes[id], __ATOMIC_ACQUIRE) : NULL;
 }
@@ -154,7 +155,7 @@ void lock_class_exclude(bool (*is_excluded)(const char *module))
 }
 
 /* Most classes are never contended: their counts are made when there is something to count. */
-static struct lock_counts *counts_of(struct lock_class *c)
+SNECK_HOT_CODE struct lock_counts *lock_class_counts(struct lock_class *c)
 {
 	struct lock_counts *none = NULL, *counts = __atomic_load_n(&c->counts, __ATOMIC_ACQUIRE);
 	if (counts)
@@ -167,11 +168,8 @@ static struct lock_counts *counts_of(struct lock_class *c)
 }
 
 /* Of every wait there is, while its thread holds the lock: two additions. */
-void lock_class_count_wait(struct lock_class *c, int64_t wait_ns, bool is_acquire)
+SNECK_HOT_CODE void lock_counts_add_wait(struct lock_counts *counts, int64_t wait_ns, bool is_acquire)
 {
-	struct lock_counts *counts = counts_of(c);
-	if (!counts)
-		return;
 	uint64_t ns = wait_ns > 0 ? (uint64_t)wait_ns : 0, max_ns = __atomic_load_n(&counts->wait_max_ns, __ATOMIC_RELAXED);
 	__atomic_fetch_add(&counts->wait_ns, ns, __ATOMIC_RELAXED);
 	__atomic_fetch_add(&counts->wait_histogram[histogram_bucket(wait_ns)], 1, __ATOMIC_RELAXED);
@@ -193,14 +191,14 @@ static void estimate_add(double *sum, double more)
 
 void lock_class_count_acquires(struct lock_class *c, double n)
 {
-	struct lock_counts *counts = counts_of(c);
+	struct lock_counts *counts = lock_class_counts(c);
 	if (counts)
 		estimate_add(&counts->acquires, n);
 }
 
 void lock_class_count_hold(struct lock_class *c, double hold_ns)
 {
-	struct lock_counts *counts = counts_of(c);
+	struct lock_counts *counts = lock_class_counts(c);
 	if (counts)
 		estimate_add(&counts->hold_ns, hold_ns);
 }

@@ -83,8 +83,11 @@ struct lock_class *lock_class_of(uint32_t id);
 /* Highest id in use. */
 uint32_t lock_class_last(void);
 
+/* Its counts, which stay where they are; made at the first call.  NULL without memory. */
+struct lock_counts *lock_class_counts(struct lock_class *lock_class);
+
 /* Count one wait of an attempt that found the lock taken; is_acquire: and got it, for its caller. */
-void lock_class_count_wait(struct lock_class *lock_class, int64_t wait_ns, bool is_acquire);
+void lock_counts_add_wait(struct lock_counts *counts, int64_t wait_ns, bool is_acquire);
 
 /* Count what a sample stands for; acquires that were not counted as waits. */
 void lock_class_count_acquires(struct lock_class *lock_class, double n);

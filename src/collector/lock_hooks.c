@@ -3,8 +3,8 @@
  *
  * Each row of lock_methods.def gets one function per calling convention.  The path that
  * takes no sample is: count down, look at the lock, jump to the original.  Nothing is
- * called, nothing saved on the stack: all that needs a frame is in the _slow twin, which is
- * kept out of line and tail-called.
+ * called, nothing saved on the stack: all that needs a frame is beyond the _slow twin, which is
+ * kept out of line and jumped to, and jumps on.
  *
  * Hot: every function here whose name does not end in _slow.
  */
@@ -43,12 +43,10 @@ static inline bool is_foreign(const PyObject *lock)
 #define SLOW_RELEASE lock_release_slow
 #define SLOW_RESET lock_reset_slow
 
-/* Each member is given: what is left to the compiler to clear, it clears by the slowest of its ways. */
-#define HOOK(id, suffix, type, look, slow, params, arguments, how, a_, k_, v_, n_) \
+#define HOOK(id, suffix, type, look, slow, params, arguments, ...) \
 	static COLD PyObject *id##_##suffix##_slow params \
 	{ \
-		return slow(&(struct lock_call){.method = &lock_methods[METHOD_##id], .lock = lock, .convention = how, \
-						.args = a_, .keywords = k_, .vector = v_, .n = n_}); \
+		return slow(&lock_methods[METHOD_##id], __VA_ARGS__); \
 	} \
 	static PyObject *id##_##suffix params \
 	{ \
@@ -59,13 +57,14 @@ static inline bool is_foreign(const PyObject *lock)
 
 #define HOOKS(id, look, slow) \
 	HOOK(id, varargs_keywords, varargs_keywords_fn, look, slow, (PyObject *lock, PyObject *a, PyObject *k), (lock, a, k), \
-	     CALL_VARARGS_KEYWORDS, a, k, NULL, 0) \
+	     CALL_VARARGS_KEYWORDS, lock, a, 0, k) \
 	HOOK(id, fastcall_keywords, fastcall_keywords_fn, look, slow, \
-	     (PyObject *lock, PyObject *const *v, Py_ssize_t n, PyObject *k), (lock, v, n, k), CALL_FASTCALL_KEYWORDS, NULL, k, v, n) \
-	HOOK(id, varargs, PyCFunction, look, slow, (PyObject *lock, PyObject *a), (lock, a), CALL_VARARGS, a, NULL, NULL, 0) \
+	     (PyObject *lock, PyObject *const *v, Py_ssize_t n, PyObject *k), (lock, v, n, k), \
+	     CALL_FASTCALL_KEYWORDS, lock, v, n, k) \
+	HOOK(id, varargs, PyCFunction, look, slow, (PyObject *lock, PyObject *a), (lock, a), CALL_VARARGS, lock, a, 0, NULL) \
 	HOOK(id, fastcall, fastcall_fn, look, slow, (PyObject *lock, PyObject *const *v, Py_ssize_t n), (lock, v, n), \
-	     CALL_FASTCALL, NULL, NULL, v, n) \
-	HOOK(id, noargs, PyCFunction, look, slow, (PyObject *lock, PyObject *a), (lock, a), CALL_NOARGS, a, NULL, NULL, 0)
+	     CALL_FASTCALL, lock, v, n, NULL) \
+	HOOK(id, noargs, PyCFunction, look, slow, (PyObject *lock, PyObject *a), (lock, a), CALL_NOARGS, lock, a, 0, NULL)
 
 #define LOCK_METHOD(identifier, kind, name, role) HOOKS(identifier, role##_##kind, SLOW_##role)
 #include "collector/lock_methods.def"
@@ -94,7 +93,7 @@ struct lock_method lock_methods[LOCK_METHODS] = {
 #undef LOCK_METHOD
 };
 
-PyObject *lock_call_original(const struct lock_call *call)
+SNECK_HOT_CODE PyObject *lock_call_original(const struct lock_call *call)
 {
 	void *original = call->method->place.original;
 	switch (call->convention) {

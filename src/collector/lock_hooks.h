@@ -47,10 +47,12 @@ struct lock_call {
 	const struct lock_method *method;
 	enum lock_convention convention;
 	PyObject *lock;
-	PyObject *args;			/* VARARGS: a tuple; NOARGS: the argument, or NULL */
-	PyObject *keywords;		/* VARARGS_KEYWORDS: a dict; FASTCALL_KEYWORDS: a tuple of names; or NULL */
-	PyObject *const *vector;	/* FASTCALL: n arguments, then the keywords' values */
+	union {
+		PyObject *args;			/* VARARGS: a tuple; NOARGS: the argument, or NULL */
+		PyObject *const *vector;	/* FASTCALL: n arguments, then the keywords' values */
+	};
 	Py_ssize_t n;
+	PyObject *keywords;		/* VARARGS_KEYWORDS: a dict; FASTCALL_KEYWORDS: a tuple of names; or NULL */
 };
 
 PyObject *lock_call_original(const struct lock_call *call);
@@ -116,8 +118,12 @@ static inline uintptr_t rlock_owner(const PyObject *lock)
 
 /* ---- the slow paths, in lock_sample.c ------------------------------------------------ */
 
-PyObject *lock_acquire_slow(const struct lock_call *call);
-PyObject *lock_release_slow(const struct lock_call *call);
-PyObject *lock_reset_slow(const struct lock_call *call);
+/* A struct lock_call in six registers, so that they can be jumped to; arguments: args, or vector. */
+#define LOCK_CALL_PARAMETERS const struct lock_method *method, enum lock_convention convention, PyObject *lock, \
+			     const void *arguments, Py_ssize_t n, PyObject *keywords
+
+PyObject *lock_acquire_slow(LOCK_CALL_PARAMETERS);
+PyObject *lock_release_slow(LOCK_CALL_PARAMETERS);
+PyObject *lock_reset_slow(LOCK_CALL_PARAMETERS);
 
 #endif

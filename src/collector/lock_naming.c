@@ -16,6 +16,7 @@
 #include "collector/lock_name.h"
 #include "collector/lock_sample.h"
 #include "collector/lock_table.h"
+#include "runtime/hot.h"
 #include "runtime/stats.h"
 
 struct lock_class *lock_class_named(const char *kind, const struct lock_name *name, const char *module)
@@ -90,7 +91,7 @@ struct lock_class *lock_naming_class(PyObject *lock, enum lock_kind kind, const 
 	return c ? as_primitive(c, place) : NULL;
 }
 
-struct lock_class *lock_naming_known(const PyObject *lock)
+SNECK_HOT_CODE struct lock_class *lock_naming_known(const PyObject *lock)
 {
 	struct lock_class *c = lock_class_of(lock_table_get(lock));
 	return c && c->unnamed ? lock_class_of(c->successor) : c;

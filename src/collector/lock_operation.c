@@ -16,6 +16,7 @@
 #include "runtime/error.h"
 #include "runtime/fast_clock.h"
 #include "runtime/fork.h"
+#include "runtime/hot.h"
 #include "runtime/stats.h"
 
 /* A thread that C code started, outside of any Python function, has a place too. */
@@ -74,7 +75,7 @@ void operation_look_around(struct operation *op, struct thread *thread, const st
 	thread_name_refresh(thread);
 }
 
-struct lock_class *operation_class_at_a_glance(const struct lock_call *call)
+SNECK_HOT_CODE struct lock_class *operation_class_at_a_glance(const struct lock_call *call)
 {
 	struct raw_frame leaf;
 	if (!py_frames_leaf(thread_state(), &leaf) || primitives_knows(leaf.code))

@@ -37,7 +37,7 @@ static bool is_running(void)
 }
 
 /* The calling thread, if a sample may be taken here and now. */
-static struct thread *sampling_thread(void)
+static SNECK_HOT_CODE struct thread *sampling_thread(void)
 {
 	struct thread *thread = is_running() ? thread_self() : NULL;
 	if (!thread || thread_hot.is_sampling) {
@@ -110,6 +110,7 @@ static void begin_hold(const struct operation *op, int64_t now_ns, double weight
  */
 enum { SLEPT_NS = 3000 };
 
+/* In one line: after a wait each one more has to be fetched. */
 struct attempt {
 	bool is_drawn, is_contended, is_reentry;
 	bool is_unsure;			/* the lock is being handed on: whether it was contended will show */
@@ -117,9 +118,12 @@ struct attempt {
 	double weight;			/* of a drawn or kept one */
 	double luck;			/* decides whether a wait is kept */
 	struct lock_class *lock_class;	/* NULL: a closer look has to find it */
+	struct lock_counts *counts;	/* of the class, if it is to be counted */
 	int64_t begin_ns, end_ns;
 	PyObject *result;
-};
+} __attribute__((aligned(64)));
+
+_Static_assert(sizeof(struct attempt) == 64, "one line");
 
 static bool has_succeeded(const struct attempt *a)
 {
@@ -127,7 +131,7 @@ static bool has_succeeded(const struct attempt *a)
 }
 
 /* Exact counts, and whether it is kept, and for how many it stands. */
-static void count(struct attempt *a, struct lock_class *c, bool is_acquire)
+static SNECK_HOT_CODE void count(struct attempt *a, struct lock_counts *counts, bool is_acquire)
 {
 	int64_t wait_ns = a->end_ns - a->begin_ns;
 	a->is_counted = true;
@@ -140,7 +144,8 @@ static void count(struct attempt *a, struct lock_class *c, bool is_acquire)
 	}
 	stats_count(STAT_contended);
 	thread_hot.last_wait_us = wait_ns < UINT32_MAX * INT64_C(1000) ? (uint32_t)(wait_ns / 1000) : UINT32_MAX;
-	lock_class_count_wait(c, wait_ns, is_acquire && has_succeeded(a));
+	if (counts)
+		lock_counts_add_wait(counts, wait_ns, is_acquire && has_succeeded(a));
 	a->is_kept = sampling_keep_wait(wait_ns, a->luck, &a->weight);
 }
 
@@ -202,7 +207,7 @@ static bool is_semaphores(enum primitive_role role)
 static void record(struct operation *op, struct attempt *a, const struct sample_row *row)
 {
 	if (!a->is_counted)
-		count(a, op->lock_class, !is_semaphores(op->use.role));
+		count(a, lock_class_counts(op->lock_class), !is_semaphores(op->use.role));
 	switch (op->use.role) {
 	case PRIMITIVE_SEMAPHORE_ACQUIRE:
 		if (a->is_kept && a->result == Py_True)
@@ -267,7 +272,8 @@ static COLD void record_afterwards(const struct lock_call *call, struct attempt 
 static void glance(const struct lock_call *call, struct attempt *a)
 {
 	thread_hot.is_sampling = true;
-	a->lock_class = operation_class_at_a_glance(call);
+	struct lock_class *c = a->lock_class = operation_class_at_a_glance(call);
+	a->counts = c && !c->is_excluded ? lock_class_counts(c) : NULL;
 	a->luck = rng_uniform(&thread_hot.rng);
 	thread_hot.is_sampling = false;
 }
@@ -283,6 +289,14 @@ static bool is_likely_kept(const struct lock_call *call, const struct attempt *a
 			      !sampling_keep_wait(thread_hot.last_wait_us * INT64_C(1000), a->luck, &weight)))
 		return false;
 	return !says_not_blocking(call);
+}
+
+/* After a wait nothing of ours is in the processor's cache: fetch what is needed next, all at once. */
+static inline __attribute__((always_inline)) void fetch_again(struct attempt *a)
+{
+	hot_prefetch(a);
+	hot_prefetch(&thread_hot);
+	hot_prefetch(__builtin_frame_address(0));	/* the way back */
 }
 
 /*
@@ -303,7 +317,7 @@ static COLD PyObject *acquire_looked_at(struct thread *thread, const struct lock
 	if (!lock_is_busy(call->lock, &lock_looks[call->method->kind]))
 		a->begin_ns = now_ns;
 	a->result = lock_call_original(call);
-	hot_prefetch(&thread_hot);
+	fetch_again(a);
 	a->end_ns = fast_clock_ns();
 	if (!op.lock_class || !is_running())
 		return a->result;
@@ -322,7 +336,7 @@ static COLD PyObject *acquire_looked_at(struct thread *thread, const struct lock
  * all threads share.  Drawn or not makes no difference before the wait: the drawn would
  * come late, wait more often than the rest, and speak for it wrongly.
  */
-static PyObject *acquire_timed(const struct lock_call *call, struct attempt *a)
+static SNECK_HOT_CODE PyObject *acquire_timed(const struct lock_call *call, struct attempt *a)
 {
 	struct thread *thread = sampling_thread();
 	if (!thread)
@@ -334,15 +348,15 @@ static PyObject *acquire_timed(const struct lock_call *call, struct attempt *a)
 	}
 	a->begin_ns = fast_clock_ns();
 	a->result = lock_call_original(call);
-	hot_prefetch(&thread_hot);
+	fetch_again(a);
 	a->end_ns = fast_clock_ns();
 	decide(a);
 	if (!(a->is_contended || a->is_drawn) || !is_running())
 		return a->result;
 	if (a->is_unsure)	/* most of these did not wait */
 		glance(call, a);
-	if (a->lock_class && !a->lock_class->is_excluded)
-		count(a, a->lock_class, true);
+	if (a->counts)
+		count(a, a->counts, true);
 	if (!a->lock_class || a->is_kept)
 		record_afterwards(call, a);
 	return a->result;
@@ -366,19 +380,23 @@ static PyObject *acquire_sampled(struct thread *thread, const struct lock_call *
 	return a->result;
 }
 
-PyObject *lock_acquire_slow(const struct lock_call *call)
+#define LOCK_CALL \
+	{.method = method, .convention = convention, .lock = lock, .vector = arguments, .n = n, .keywords = keywords}
+
+SNECK_HOT_CODE PyObject *lock_acquire_slow(LOCK_CALL_PARAMETERS)
 {
+	const struct lock_call call = LOCK_CALL;
 	struct attempt a = {.is_drawn = false};
 	struct thread *thread = NULL;
 	/* at 0 % nothing counts down, so a thread not yet known comes by unasked */
 	if (thread_hot.countdown <= 0 || !thread_hot.self) {
 		if (!(thread = sampling_thread()))
-			return lock_call_original(call);
+			return lock_call_original(&call);
 		a.is_drawn = sampling_draw(thread, &a.weight);
 	}
-	if (look_at(call, &a))
-		return acquire_timed(call, &a);
-	return a.is_drawn ? acquire_sampled(thread, call, &a) : lock_call_original(call);
+	if (look_at(&call, &a))
+		return acquire_timed(&call, &a);
+	return a.is_drawn ? acquire_sampled(thread, &call, &a) : lock_call_original(&call);
 }
 
 /* ---- release --------------------------------------------------------------------------- */
@@ -434,19 +452,21 @@ static PyObject *release_semaphore(struct thread *thread, const struct lock_call
 	return result;
 }
 
-PyObject *lock_release_slow(const struct lock_call *call)
+PyObject *lock_release_slow(LOCK_CALL_PARAMETERS)
 {
+	const struct lock_call call = LOCK_CALL;
 	struct thread *thread = sampling_thread();
-	unsigned tags = thread ? holds_tags(call->lock) : 0;
+	unsigned tags = thread ? holds_tags(lock) : 0;
 	if (tags & 1u << HOLD_OF_LOCK)
-		return release_lock(thread, call);
+		return release_lock(thread, &call);
 	if (tags)
-		return release_semaphore(thread, call);
-	return lock_call_original(call);
+		return release_semaphore(thread, &call);
+	return lock_call_original(&call);
 }
 
-PyObject *lock_reset_slow(const struct lock_call *call)
+PyObject *lock_reset_slow(LOCK_CALL_PARAMETERS)
 {
-	holds_drop(call->lock);
-	return lock_call_original(call);
+	const struct lock_call call = LOCK_CALL;
+	holds_drop(lock);
+	return lock_call_original(&call);
 }

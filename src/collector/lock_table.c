@@ -32,6 +32,7 @@
 
 #include "runtime/error.h"
 #include "runtime/fork.h"
+#include "runtime/hot.h"
 #include "runtime/mutex.h"
 
 enum {
@@ -117,7 +118,7 @@ static bool has_key(const uint64_t *slot, uint64_t key)
 	return (__atomic_load_n(slot, __ATOMIC_RELAXED) ^ key) >> CLASS_BITS == 0;
 }
 
-static uint64_t *slot_find(const void *lock)
+static SNECK_HOT_CODE uint64_t *slot_find(const void *lock)
 {
 	uint64_t key = slot_key(lock), *first = lock_table_first_of(lock);
 	if (key && has_key(first, key))
@@ -132,7 +133,7 @@ static uint64_t *slot_find(const void *lock)
 	return NULL;
 }
 
-uint32_t lock_table_get(const void *lock)
+SNECK_HOT_CODE uint32_t lock_table_get(const void *lock)
 {
 	uint64_t *slot = slot_find(lock);
 	return slot ? __atomic_load_n(slot, __ATOMIC_RELAXED) & LOCK_CLASS_ID_MAX : LOCK_CLASS_NONE;

@@ -96,7 +96,7 @@ bool sampling_draw(struct thread *thread, double *weight)
 	return true;
 }
 
-bool sampling_keep_wait(int64_t wait_ns, double luck, double *weight)
+SNECK_HOT_CODE bool sampling_keep_wait(int64_t wait_ns, double luck, double *weight)
 {
 	*weight = 1;
 	int64_t certain_ns = __atomic_load_n(&certain_wait_ns, __ATOMIC_RELAXED);

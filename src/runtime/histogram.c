@@ -8,10 +8,12 @@
 
 #include <math.h>
 
+#include "runtime/hot.h"
+
 /* 2^63 times 2^(1/4), 2^(2/4), 2^(3/4), rounded up. */
 static const uint64_t quarters[] = {0x9837f0518db8a970, 0xb504f333f9de6485, 0xd744fccad69d6af5};
 
-unsigned histogram_bucket(int64_t duration_ns)
+SNECK_HOT_CODE unsigned histogram_bucket(int64_t duration_ns)
 {
 	if (duration_ns <= 1)
 		return 0;

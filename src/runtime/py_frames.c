@@ -194,7 +194,7 @@ size_t py_frames_walk(const void *tstate, struct raw_frame *frames, size_t max, 
 	return walker(tstate, frames, max, total);
 }
 
-bool py_frames_leaf(const void *tstate, struct raw_frame *frame)
+SNECK_HOT_CODE bool py_frames_leaf(const void *tstate, struct raw_frame *frame)
 {
 	if (have_offsets())
 		return find_shown(false, &py_frames_in_use, leaf_address(false, &py_frames_in_use, tstate), frame) != 0;

@@ -7,6 +7,8 @@
 
 #include <math.h>
 
+#include "runtime/hot.h"
+
 void rng_seed(struct rng *rng, uint64_t seed)
 {
 	rng->state = seed;
@@ -21,7 +23,7 @@ uint64_t rng_next(struct rng *rng)
 	return z ^ z >> 31;
 }
 
-double rng_uniform(struct rng *rng)
+SNECK_HOT_CODE double rng_uniform(struct rng *rng)
 {
 	return (double)((rng_next(rng) >> 11) + 1) * 0x1p-53;
 }

@@ -51,8 +51,8 @@ START_TEST(counts_are_exact_and_taken_once)
 	struct lock_class *c = lock_class_intern("threading.Lock", "b.py:1:x", "");
 	struct lock_counts counts;
 	ck_assert(!lock_class_take(c, &counts));
-	lock_class_count_wait(c, 1000, true);
-	lock_class_count_wait(c, 5000, false);
+	lock_counts_add_wait(lock_class_counts(c), 1000, true);
+	lock_counts_add_wait(lock_class_counts(c), 5000, false);
 	lock_class_count_acquires(c, 100);
 	lock_class_count_hold(c, 7.5);
 	ck_assert(lock_class_take(c, &counts));
@@ -61,7 +61,7 @@ START_TEST(counts_are_exact_and_taken_once)
 	ck_assert_uint_eq(counts.wait_max_ns, 5000);
 	ck_assert_double_eq(counts.acquires, 101);
 	ck_assert(!lock_class_take(c, &counts));
-	lock_class_count_wait(c, 9000, true);
+	lock_counts_add_wait(lock_class_counts(c), 9000, true);
 	lock_class_read(c, &counts);
 	ck_assert_uint_eq(counts.contended, 3);
 	ck_assert_double_eq(counts.acquires, 102);
@@ -77,7 +77,7 @@ enum { WAITERS = 4, WAITS = 50000 };
 static void *wait_often(void *of_class)
 {
 	for (int64_t i = 1; i <= WAITS; i++) {
-		lock_class_count_wait(of_class, i, i % 2);
+		lock_counts_add_wait(lock_class_counts(of_class), i, i % 2);
 		lock_class_count_acquires(of_class, 2);
 		lock_class_count_hold(of_class, 0.5);
 	}
