@@ -201,6 +201,6 @@ void holds_postfork_parent(void)
 void holds_postfork_child(void)
 {
 	mutex_postfork_child(&holds_lock);
-	for (size_t i = 0; i < BUCKETS; i++)
+	for (size_t i = 0; i < BUCKETS && n_holds; i++)	/* most forks find none */
 		remove_if(&buckets[i], is_of_another_thread, (uintptr_t)pthread_self());
 }
