@@ -18,13 +18,12 @@
 #include "runtime/mutex.h"
 
 enum {
-	CLASSES_MAX = 65536,
-	INDEX_SIZE = 2 * CLASSES_MAX,
+	INDEX_SIZE = 2 * LOCK_CLASSES_MAX,
 	KINDS_MAX = 64,
 };
 
 static struct mutex classes_lock SNECK_AT_FORK = MUTEX_INITIALIZER(LOCK_RANK_CLASSES);
-static struct lock_class *classes[CLASSES_MAX];	/* from 1 */
+struct lock_class *lock_classes[LOCK_CLASSES_MAX];
 static uint32_t class_index[INDEX_SIZE];	/* id, or 0 */
 static uint32_t last_id;
 
@@ -102,14 +101,14 @@ static struct lock_class *intern(const char *kind, const char *name, const char 
 		place = &class_index[i % INDEX_SIZE];
 		if (!*place)
 			break;
-		if (is_same(classes[*place], kind, name, owner))
-			return classes[*place];
+		if (is_same(lock_classes[*place], kind, name, owner))
+			return lock_classes[*place];
 	}
 	struct lock_class *c = class_new(kind, name, owner);
 	if (!c)
 		return NULL;
 	c->id = last_id + 1;
-	__atomic_store_n(&classes[c->id], c, __ATOMIC_RELEASE);
+	__atomic_store_n(&lock_classes[c->id], c, __ATOMIC_RELEASE);
 	__atomic_store_n(&last_id, c->id, __ATOMIC_RELEASE);
 	*place = c->id;
 	return c;
@@ -119,15 +118,10 @@ struct lock_class *lock_class_intern(const char *kind, const char *name, const c
 {
 	mutex_lock(&classes_lock);
 	/* the last places are for the classes of all that comes later, one a kind */
-	bool is_full = last_id >= CLASSES_MAX - 1 - KINDS_MAX;
+	bool is_full = last_id >= LOCK_CLASSES_MAX - 1 - KINDS_MAX;
 	struct lock_class *c = is_full ? intern(kind, "<too many lock names>", "") : intern(kind, name, owner);
 	mutex_unlock(&classes_lock);
 	return c;
-}
-
-SNECK_HOT_CODE struct lock_class *lock_class_of(uint32_t id)
-{
-	return id < CLASSES_MAX ? __atomic_load_n(&classes[id], __ATOMIC_ACQUIRE) : NULL;
 }
 
 uint32_t lock_class_last(void)
@@ -150,7 +144,7 @@ void lock_class_exclude(bool (*is_excluded)(const char *module))
 	mutex_lock(&classes_lock);
 	excludes = is_excluded;
 	for (uint32_t id = 1; id <= last_id; id++)
-		classes[id]->is_excluded = classes[id]->module && excludes(classes[id]->module);
+		lock_classes[id]->is_excluded = lock_classes[id]->module && excludes(lock_classes[id]->module);
 	mutex_unlock(&classes_lock);
 }
 
@@ -279,7 +273,7 @@ void lock_class_reset_counts(void)
 	mutex_lock(&classes_lock);
 	struct lock_counts forgotten;
 	for (uint32_t id = 1; id <= last_id; id++) {
-		struct lock_counts *kept = __atomic_load_n(&classes[id]->counts, __ATOMIC_ACQUIRE);
+		struct lock_counts *kept = __atomic_load_n(&lock_classes[id]->counts, __ATOMIC_ACQUIRE);
 		if (!kept)
 			continue;
 		counts_now(&kept[0], true, &forgotten);
@@ -303,6 +297,6 @@ void lock_class_postfork_child(void)
 	mutex_postfork_child(&classes_lock);
 	/* nobody else is here who counts: no need to take each count by itself */
 	for (uint32_t id = 1; id <= last_id; id++)
-		if (classes[id]->counts)
-			memset(classes[id]->counts, 0, 2 * sizeof(struct lock_counts));
+		if (lock_classes[id]->counts)
+			memset(lock_classes[id]->counts, 0, 2 * sizeof(struct lock_counts));
 }

@@ -77,8 +77,14 @@ void lock_class_set_module(struct lock_class *lock_class, const char *module);
 /* The list of modules to leave out has changed: apply it to all classes. */
 void lock_class_exclude(bool (*is_excluded)(const char *module));
 
+enum { LOCK_CLASSES_MAX = 65536 };
+extern struct lock_class *lock_classes[LOCK_CLASSES_MAX] __attribute__((visibility("hidden")));	/* from 1 */
+
 /* By id; NULL for 0. */
-struct lock_class *lock_class_of(uint32_t id);
+static inline struct lock_class *lock_class_of(uint32_t id)
+{
+	return id < LOCK_CLASSES_MAX ? __atomic_load_n(&lock_classes[id], __ATOMIC_ACQUIRE) : NULL;
+}
 
 /* Highest id in use. */
 uint32_t lock_class_last(void);

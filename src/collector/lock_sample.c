@@ -21,9 +21,12 @@
 #include "collector/lock_class.h"
 #include "collector/lock_hooks.h"
 #include "collector/lock_operation.h"
+#include "collector/lock_table.h"
 #include "collector/sampling.h"
 #include "collector/semaphore.h"
+#include "collector/thread_state.h"
 #include "runtime/fast_clock.h"
+#include "runtime/fork.h"
 #include "runtime/hot.h"
 #include "runtime/stats.h"
 
@@ -37,7 +40,7 @@ static bool is_running(void)
 }
 
 /* The calling thread, if a sample may be taken here and now. */
-static SNECK_HOT_CODE struct thread *sampling_thread(void)
+static inline struct thread *sampling_thread(void)
 {
 	struct thread *thread = is_running() ? thread_self() : NULL;
 	if (!thread || thread_hot.is_sampling) {
@@ -131,7 +134,7 @@ static bool has_succeeded(const struct attempt *a)
 }
 
 /* Exact counts, and whether it is kept, and for how many it stands. */
-static SNECK_HOT_CODE void count(struct attempt *a, struct lock_counts *counts, bool is_acquire)
+static inline void count(struct attempt *a, struct lock_counts *counts, bool is_acquire)
 {
 	int64_t wait_ns = a->end_ns - a->begin_ns;
 	a->is_counted = true;
@@ -269,10 +272,22 @@ static COLD void record_afterwards(const struct lock_call *call, struct attempt 
 	thread_hot.is_sampling = false;
 }
 
-static void glance(const struct lock_call *call, struct attempt *a)
+/* What operation_class_at_a_glance() finds, without a call where both were seen lately. */
+static inline struct lock_class *class_at_a_glance(const struct lock_call *call)
+{
+	enum { TAG = 3 };
+	struct lock_class *c = lock_class_of(lock_table_get_first(call->lock));
+	if (c && !c->unnamed && primitives_are_strangers_to(py_frames_mark(thread_state()).code & ~(uintptr_t)TAG)) {
+		fork_sampled();
+		return c;
+	}
+	return operation_class_at_a_glance(call);
+}
+
+static SNECK_HOT_CODE void glance(const struct lock_call *call, struct attempt *a)
 {
 	thread_hot.is_sampling = true;
-	struct lock_class *c = a->lock_class = operation_class_at_a_glance(call);
+	struct lock_class *c = a->lock_class = class_at_a_glance(call);
 	a->counts = c && !c->is_excluded ? lock_class_counts(c) : NULL;
 	a->luck = rng_uniform(&thread_hot.rng);
 	thread_hot.is_sampling = false;
@@ -282,7 +297,7 @@ static void glance(const struct lock_call *call, struct attempt *a)
  * Will it be kept, if it waits as long as this thread did the last time?  Not asked of an attempt
  * that does not wait: its time would be that of our look.
  */
-static bool is_likely_kept(const struct lock_call *call, const struct attempt *a)
+static inline bool is_likely_kept(const struct lock_call *call, const struct attempt *a)
 {
 	double weight;
 	if (a->lock_class && (a->lock_class->is_excluded ||

@@ -51,6 +51,13 @@ static inline int lock_table_put(const void *lock, uint32_t class_id)
 	return 0;
 }
 
+/* Its class, if it stands at its first place. */
+static inline uint32_t lock_table_get_first(const void *lock)
+{
+	uint64_t word = __atomic_load_n(lock_table_first_of(lock), __ATOMIC_RELAXED) ^ lock_table_key(lock);
+	return word <= LOCK_CLASS_ID_MAX && lock_table_fits(lock) ? (uint32_t)word : LOCK_CLASS_NONE;
+}
+
 /* LOCK_CLASS_NONE if the lock is unknown. */
 uint32_t lock_table_get(const void *lock);
 

@@ -122,18 +122,7 @@ static size_t unused_entry(void)
 	return lowest_unused;
 }
 
-/*
- * Code that was looked up in vain when all modules had been looked through.  It belongs to one of
- * them, so it stays the user's: who takes a lock need not ask again what was imported since.
- * Should it be freed, and the library's code come to lie there, that is found at the next look
- * that is not for this address: insert() forgets it.
- */
-static uintptr_t strangers[64];
-
-static uintptr_t *stranger_slot(uintptr_t code)
-{
-	return &strangers[slot_of(code) % (sizeof(strangers) / sizeof(strangers[0]))];
-}
+uintptr_t primitive_strangers[PRIMITIVE_STRANGERS];
 
 static void insert(PyObject *object, enum row_role role, const char *kind, PyObject *modules)
 {
@@ -148,8 +137,8 @@ static void insert(PyObject *object, enum row_role role, const char *kind, PyObj
 		entry->kind = kind;
 		entry->modules = modules;
 		Py_INCREF(object);
-		if (__atomic_load_n(stranger_slot(key), __ATOMIC_RELAXED) == key)
-			__atomic_store_n(stranger_slot(key), 0, __ATOMIC_RELAXED);
+		if (primitives_are_strangers_to(key))
+			__atomic_store_n(primitive_stranger_slot(key), 0, __ATOMIC_RELAXED);
 		atomic_store_explicit(&entry->key, key, memory_order_relaxed);
 		/* release: pairs with the acquire in find(). */
 		atomic_store_explicit(slot, (uint16_t)(number + 1), memory_order_release);
@@ -416,13 +405,12 @@ int primitives_init(void)
 /* The entry of a leaf's code, after a look for new modules; NULL: it is the user's. */
 static SNECK_HOT_CODE const struct entry *find_leaf(uintptr_t code)
 {
-	uintptr_t *stranger = stranger_slot(code);
-	if (__atomic_load_n(stranger, __ATOMIC_RELAXED) == code)
+	if (primitives_are_strangers_to(code))
 		return NULL;
 	bool is_whole = keep_up();
 	const struct entry *entry = find(code);
 	if (!entry && is_whole)
-		__atomic_store_n(stranger, code, __ATOMIC_RELAXED);
+		__atomic_store_n(primitive_stranger_slot(code), code, __ATOMIC_RELAXED);
 	return entry;
 }
 

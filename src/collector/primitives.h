@@ -46,6 +46,25 @@ int primitives_init(void);
 enum primitive_role primitives_classify(const struct raw_frame *frames, size_t depth, uintptr_t lock, bool is_rlock,
 					struct primitive_use *use);
 
+/*
+ * Code that was looked up in vain when all modules had been looked through.  It belongs to one of
+ * them, so it stays the user's: who takes a lock need not ask again what was imported since.
+ * Should it be freed, and the library's code come to lie there, that is found at the next look
+ * that is not for this address, which forgets it.
+ */
+enum { PRIMITIVE_STRANGERS = 64 };
+extern uintptr_t primitive_strangers[PRIMITIVE_STRANGERS] __attribute__((visibility("hidden")));
+
+static inline uintptr_t *primitive_stranger_slot(uintptr_t code)
+{
+	return &primitive_strangers[((code >> 4) * 0x9e3779b97f4a7c15u >> 32) % PRIMITIVE_STRANGERS];
+}
+
+static inline bool primitives_are_strangers_to(uintptr_t code)
+{
+	return __atomic_load_n(primitive_stranger_slot(code), __ATOMIC_RELAXED) == code;
+}
+
 /* Whether this code is the library's: if the leaf's is not, an operation is PRIMITIVE_NONE. */
 bool primitives_knows(uintptr_t code);
 

@@ -37,12 +37,11 @@ static const int64_t window_cost_min_ns = 10000, window_max_ns = 100000000;
 static const double thinning_max = 1 << 20;
 static const int64_t waits_window_ns = 10000000;
 static const int64_t certain_wait_max_ns = 100000000;	/* of these there are few: kept whatever they cost */
-static const double keep_min = 0.01;		/* a wait of no length still stands for something */
 
 static struct sampling settings SNECK_HOT;
 static unsigned generation SNECK_HOT = 1;
 
-static int64_t certain_wait_ns SNECK_HOT;	/* waits at least this long are kept */
+int64_t sampling_certain_wait_ns SNECK_HOT;
 static struct {
 	int64_t start_ns, start_used_ns, cost_ns;
 } waits;
@@ -50,7 +49,7 @@ static struct {
 void sampling_set(const struct sampling *sampling)
 {
 	settings = *sampling;
-	__atomic_store_n(&certain_wait_ns, settings.thinning_ns, __ATOMIC_RELAXED);
+	__atomic_store_n(&sampling_certain_wait_ns, settings.thinning_ns, __ATOMIC_RELAXED);
 	__atomic_store_n(&waits.start_ns, 0, __ATOMIC_RELAXED);
 	__atomic_add_fetch(&generation, 1, __ATOMIC_RELEASE);
 	threads_reset_countdowns();
@@ -94,19 +93,6 @@ bool sampling_draw(struct thread *thread, double *weight)
 	*weight = thread->mean_distance;
 	draw_distance(thread);
 	return true;
-}
-
-SNECK_HOT_CODE bool sampling_keep_wait(int64_t wait_ns, double luck, double *weight)
-{
-	*weight = 1;
-	int64_t certain_ns = __atomic_load_n(&certain_wait_ns, __ATOMIC_RELAXED);
-	if (wait_ns >= certain_ns)
-		return true;
-	double keep = (double)wait_ns / (double)certain_ns;
-	if (keep < keep_min)
-		keep = keep_min;
-	*weight = 1 / keep;
-	return luck <= keep;
 }
 
 /* One more step of the thinning towards the budget: less is kept the larger it is. */
@@ -164,9 +150,9 @@ static void close_waits_window(int64_t passed_ns)
 	used_ns -= used_before_ns;
 	if (used_ns < passed_ns)
 		used_ns = passed_ns;	/* what an idle process pays for its waits hurts nobody */
-	double certain_ns = (double)__atomic_load_n(&certain_wait_ns, __ATOMIC_RELAXED);
+	double certain_ns = (double)__atomic_load_n(&sampling_certain_wait_ns, __ATOMIC_RELAXED);
 	adapt(&certain_ns, (double)settings.thinning_ns, (double)certain_wait_max_ns, cost_ns, used_ns);
-	__atomic_store_n(&certain_wait_ns, (int64_t)certain_ns, __ATOMIC_RELAXED);
+	__atomic_store_n(&sampling_certain_wait_ns, (int64_t)certain_ns, __ATOMIC_RELAXED);
 }
 
 void sampling_account_wait(struct thread *thread, int64_t cost_ns, int64_t now_ns)

@@ -29,11 +29,25 @@ void sampling_set(const struct sampling *sampling);
  */
 bool sampling_draw(struct thread *thread, double *weight);
 
+extern int64_t sampling_certain_wait_ns __attribute__((visibility("hidden")));	/* waits at least this long are kept */
+
 /*
  * Keep the stack of a contended operation that waited so long?  *weight as above.
  * luck: uniform in (0, 1], independent of the wait; so it may be drawn before.
  */
-bool sampling_keep_wait(int64_t wait_ns, double luck, double *weight);
+static inline bool sampling_keep_wait(int64_t wait_ns, double luck, double *weight)
+{
+	const double keep_min = 0.01;	/* a wait of no length still stands for something */
+	*weight = 1;
+	int64_t certain_ns = __atomic_load_n(&sampling_certain_wait_ns, __ATOMIC_RELAXED);
+	if (wait_ns >= certain_ns)
+		return true;
+	double keep = (double)wait_ns / (double)certain_ns;
+	if (keep < keep_min)
+		keep = keep_min;
+	*weight = 1 / keep;
+	return luck <= keep;
+}
 
 /* Is there a budget?  If not, what a sample costs need not be measured. */
 bool sampling_has_budget(void);

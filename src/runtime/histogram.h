@@ -11,8 +11,24 @@
 
 enum { HISTOGRAM_BUCKETS = 160 };	/* up to 2^40 ns, 18 minutes */
 
-/* The bucket of a duration; negative ones count as 0. */
-unsigned histogram_bucket(int64_t duration_ns);
+/* 2^63 times 2^(1/4), 2^(2/4), 2^(3/4), rounded up. */
+extern const uint64_t histogram_quarters[3] __attribute__((visibility("hidden")));
+
+/*
+ * The bucket of a duration; negative ones count as 0.  The octave is its highest bit; which quarter
+ * of it, three comparisons tell: no logarithm while somebody waits.
+ */
+static inline unsigned histogram_bucket(int64_t duration_ns)
+{
+	if (duration_ns <= 1)
+		return 0;
+	unsigned leading_zeros = (unsigned)__builtin_clzll((uint64_t)duration_ns);
+	uint64_t shifted = (uint64_t)duration_ns << leading_zeros;
+	unsigned bucket = 4 * (63 - leading_zeros);
+	for (unsigned i = 0; i < 3; i++)
+		bucket += shifted >= histogram_quarters[i];
+	return bucket < HISTOGRAM_BUCKETS ? bucket : HISTOGRAM_BUCKETS - 1;
+}
 
 /* The smallest whole duration of a bucket. */
 int64_t histogram_lower_ns(unsigned bucket);

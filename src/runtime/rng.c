@@ -7,25 +7,10 @@
 
 #include <math.h>
 
-#include "runtime/hot.h"
-
 void rng_seed(struct rng *rng, uint64_t seed)
 {
 	rng->state = seed;
 	rng_next(rng);
-}
-
-uint64_t rng_next(struct rng *rng)
-{
-	uint64_t z = rng->state += 0x9e3779b97f4a7c15;
-	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
-	z = (z ^ z >> 27) * 0x94d049bb133111eb;
-	return z ^ z >> 31;
-}
-
-SNECK_HOT_CODE double rng_uniform(struct rng *rng)
-{
-	return (double)((rng_next(rng) >> 11) + 1) * 0x1p-53;
 }
 
 int64_t rng_geometric(struct rng *rng, double mean)

@@ -153,10 +153,8 @@ static struct thread *enter(void)
 	return thread;
 }
 
-struct thread *thread_self(void)
+struct thread *thread_enter(void)
 {
-	if (thread_hot.self)
-		return thread_hot.self;
 	return mutex_trylock(&threads_lock) ? enter() : NULL;
 }
 

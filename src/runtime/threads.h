@@ -62,11 +62,17 @@ struct thread {
 
 int threads_init(void);
 
+/* Where it is not listed yet. */
+struct thread *thread_enter(void);
+
 /*
  * The calling thread's, made and listed at its first call.  NULL without memory, or while
  * another uses the list: try again at the next operation.
  */
-struct thread *thread_self(void);
+static inline struct thread *thread_self(void)
+{
+	return __builtin_expect(thread_hot.self != NULL, 1) ? thread_hot.self : thread_enter();
+}
 
 /* The same for who may wait a moment: NULL without memory alone. */
 struct thread *thread_self_wait(void);
