@@ -17,8 +17,8 @@ import time
 from typing import Callable
 
 WINDOW_S = 0.025
-WINDOWS = 20  # of one phase
-SETTLE_S = 0.25  # until every thread has been seen, and the budgets have found their distances
+WINDOWS = 14  # of one phase
+SETTLE_S = 0.2  # until every thread has been seen, and the budgets have found their distances
 BURST = 0.9  # of a pure convoy's switches an iteration: a window with fewer has a burst in it
 TWO_WAYS = 0.05  # share of windows under half a convoy's switches that makes two ways of it
 
@@ -98,6 +98,8 @@ def ratio(on: Callable[[], None], off: Callable[[], None], rounds: int, threads:
             logs.append(math.log(with_it / statistics.fmean(without)))
     out = {"convoy share off": share(offs), "convoy share on": share(ons)}
     if len(logs) >= 2:
-        out["ratio"] = math.exp(statistics.median(logs))
-        out["standard error"] = 1.25 * statistics.stdev(logs) / math.sqrt(len(logs))  # of a median
+        median = statistics.median(logs)
+        deviation = 1.48 * statistics.median(abs(each - median) for each in logs)
+        out["ratio"] = math.exp(median)
+        out["standard error"] = 1.25 * deviation / math.sqrt(len(logs))  # of a median
     return out

@@ -199,7 +199,7 @@ def measure(options: argparse.Namespace, folder: str) -> dict[str, Any]:
         out[f"{kind} sampled pair, clock readings"] = sampled_pair(switch, kind, n // 4, rounds)
         out[f"{kind} sampled pair ns"] = out[f"{kind} sampled pair, clock readings"] * out["clock_ns"]
     if options.heavy:
-        found = crowd.ratio(lambda: switch.on(1), switch.off, rounds)
+        found = crowd.ratio(lambda: switch.on(1), switch.off, 4 * rounds)  # chance has most say here
         out.update({"50 threads" + {"ratio": ""}.get(name, ", " + name): value for name, value in found.items()})
         for kind in KINDS:
             grown = bytes_a_lock(options.dry, kind, folder, options.locks)

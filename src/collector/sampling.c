@@ -11,9 +11,9 @@
  * one asked for.  A thread that was set aside in the middle of a sample did not pay for that
  * time: what a sample may have cost is bounded by what the thread's samples usually cost.
  *
- * Waits have the other half of the budget, one for the process: fifty threads in one queue
+ * Waits have a budget of their own, one for the process: fifty threads in one queue
  * each wait most of the time and do little, so what a wait may cost is a question of what they
- * all get done.  The shortest wait that is kept for certain doubles and halves like the mean.
+ * all get done.  It is half as large: for what one of them costs, all wait.  The shortest wait that is kept for certain doubles and halves like the mean.
  *
  * Waits are counted by several threads at once where interpreters have a GIL each: so without
  * a lock, and who exchanges the window's start is the one to close it.
@@ -36,20 +36,35 @@ static const int64_t window_ns = 1000000;	/* 1 ms: a burst is noticed before it 
 static const int64_t window_cost_min_ns = 10000, window_max_ns = 100000000;
 static const double thinning_max = 1 << 20;
 static const int64_t waits_window_ns = 10000000;
+static const double own_share = 0.5, waits_share = 0.25;	/* of the budget */
 static const int64_t certain_wait_max_ns = 100000000;	/* of these there are few: kept whatever they cost */
 
 static struct sampling settings SNECK_HOT;
 static unsigned generation SNECK_HOT = 1;
 
 int64_t sampling_certain_wait_ns SNECK_HOT;
+double sampling_keep_min SNECK_HOT;
 static struct {
 	int64_t start_ns, start_used_ns, cost_ns;
 } waits;
 
+/*
+ * One in a hundred of the shortest; fewer where that would be more than the budget, which has then
+ * made certain_ns more than a hundred times what it was.
+ */
+static void set_certain_wait(int64_t certain_ns)
+{
+	double keep_min = 0.01, fewer = (double)settings.thinning_ns / (double)certain_ns;
+	if (certain_ns > 0 && fewer < keep_min)
+		keep_min = fewer;
+	__atomic_store(&sampling_keep_min, &keep_min, __ATOMIC_RELAXED);
+	__atomic_store_n(&sampling_certain_wait_ns, certain_ns, __ATOMIC_RELAXED);
+}
+
 void sampling_set(const struct sampling *sampling)
 {
 	settings = *sampling;
-	__atomic_store_n(&sampling_certain_wait_ns, settings.thinning_ns, __ATOMIC_RELAXED);
+	set_certain_wait(settings.thinning_ns);
 	__atomic_store_n(&waits.start_ns, 0, __ATOMIC_RELAXED);
 	__atomic_add_fetch(&generation, 1, __ATOMIC_RELEASE);
 	threads_reset_countdowns();
@@ -96,10 +111,9 @@ bool sampling_draw(struct thread *thread, double *weight)
 }
 
 /* One more step of the thinning towards the budget: less is kept the larger it is. */
-static void adapt(double *thinning, double min, double max, int64_t cost_ns, int64_t used_ns)
+static void adapt(double *thinning, double min, double max, double budget_pct, int64_t cost_ns, int64_t used_ns)
 {
 	double used_pct = 100.0 * (double)cost_ns / (double)(used_ns > 0 ? used_ns : 1);
-	double budget_pct = settings.budget_pct / 2;	/* half for the one, half for the other */
 	if (used_pct > budget_pct && *thinning < max) {
 		for (; used_pct > budget_pct && *thinning < max; used_pct /= 2)
 			*thinning = 2 * *thinning < max ? 2 * *thinning : max;
@@ -134,7 +148,8 @@ void sampling_account(struct thread *thread, int64_t cost_ns, int64_t now_ns)
 		return;
 	int64_t used_ns = clock_thread_ns();
 	if (thread->window_start_ns)
-		adapt(&thread->thinning, 1, thinning_max, thread->window_cost_ns, used_ns - thread->window_start_used_ns);
+		adapt(&thread->thinning, 1, thinning_max, settings.budget_pct * own_share, thread->window_cost_ns,
+		      used_ns - thread->window_start_used_ns);
 	thread->window_start_ns = now_ns;
 	thread->window_start_used_ns = used_ns;
 	thread->window_cost_ns = 0;
@@ -151,8 +166,9 @@ static void close_waits_window(int64_t passed_ns)
 	if (used_ns < passed_ns)
 		used_ns = passed_ns;	/* what an idle process pays for its waits hurts nobody */
 	double certain_ns = (double)__atomic_load_n(&sampling_certain_wait_ns, __ATOMIC_RELAXED);
-	adapt(&certain_ns, (double)settings.thinning_ns, (double)certain_wait_max_ns, cost_ns, used_ns);
-	__atomic_store_n(&sampling_certain_wait_ns, (int64_t)certain_ns, __ATOMIC_RELAXED);
+	adapt(&certain_ns, (double)settings.thinning_ns, (double)certain_wait_max_ns, settings.budget_pct * waits_share,
+	      cost_ns, used_ns);
+	set_certain_wait((int64_t)certain_ns);
 }
 
 void sampling_account_wait(struct thread *thread, int64_t cost_ns, int64_t now_ns)

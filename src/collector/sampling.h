@@ -15,7 +15,7 @@
 
 struct sampling {
 	double capture_pct;	/* 0-100: upper limit, of uncontended operations */
-	double budget_pct;	/* of processor time; half a thread's own, half the process's for waits; 0: no limit */
+	double budget_pct;	/* of processor time; half a thread's own, a quarter the process's for waits; 0: no limit */
 	int64_t thinning_ns;	/* within the budget, waits at least this long are kept for certain; 0: all are */
 };
 
@@ -29,7 +29,9 @@ void sampling_set(const struct sampling *sampling);
  */
 bool sampling_draw(struct thread *thread, double *weight);
 
-extern int64_t sampling_certain_wait_ns __attribute__((visibility("hidden")));	/* waits at least this long are kept */
+/* Waits at least this long are kept; of others as large a part as they are of it, but never less than this. */
+extern int64_t sampling_certain_wait_ns __attribute__((visibility("hidden")));
+extern double sampling_keep_min __attribute__((visibility("hidden")));
 
 /*
  * Keep the stack of a contended operation that waited so long?  *weight as above.
@@ -37,14 +39,14 @@ extern int64_t sampling_certain_wait_ns __attribute__((visibility("hidden")));	/
  */
 static inline bool sampling_keep_wait(int64_t wait_ns, double luck, double *weight)
 {
-	const double keep_min = 0.01;	/* a wait of no length still stands for something */
 	*weight = 1;
 	int64_t certain_ns = __atomic_load_n(&sampling_certain_wait_ns, __ATOMIC_RELAXED);
 	if (wait_ns >= certain_ns)
 		return true;
-	double keep = (double)wait_ns / (double)certain_ns;
+	double keep = (double)wait_ns / (double)certain_ns, keep_min;
+	__atomic_load(&sampling_keep_min, &keep_min, __ATOMIC_RELAXED);
 	if (keep < keep_min)
-		keep = keep_min;
+		keep = keep_min;	/* a wait of no length still stands for something */
 	*weight = 1 / keep;
 	return luck <= keep;
 }

@@ -231,9 +231,9 @@ START_TEST(waits_stay_in_a_budget_of_their_own_and_unbiased)
 	double distances = thread->thinning;
 	const int n = 2000000;
 	wait_in_turn(thread, &q, n);
-	ck_assert_double_le(100.0 * (double)q.cost_ns / (double)used_ns, 1.3);	/* start-up included */
-	ck_assert_double_eq_tol(q.sum / q.truth, 1, 0.05);	/* its standard error is 0.009 */
-	ck_assert_double_eq_tol(q.count / n, 1, 0.08);		/* 0.015 */
+	ck_assert_double_le(100.0 * (double)q.cost_ns / (double)used_ns, 0.7);	/* a wait of 1 ms is kept once in 100, whatever the budget */
+	ck_assert_double_eq_tol(q.sum / q.truth, 1, 0.05);	/* its standard error is 0.008 */
+	ck_assert_double_eq_tol(q.count / n, 1, 0.08);		/* 0.009 */
 	ck_assert_double_eq(thread->thinning, distances);
 
 	long_ones_are_kept(100000000);
