@@ -60,9 +60,10 @@ static inline uintptr_t *primitive_stranger_slot(uintptr_t code)
 	return &primitive_strangers[((code >> 4) * 0x9e3779b97f4a7c15u >> 32) % PRIMITIVE_STRANGERS];
 }
 
+/* False for 0, no code at all. */
 static inline bool primitives_are_strangers_to(uintptr_t code)
 {
-	return __atomic_load_n(primitive_stranger_slot(code), __ATOMIC_RELAXED) == code;
+	return code && __atomic_load_n(primitive_stranger_slot(code), __ATOMIC_RELAXED) == code;
 }
 
 /* Whether this code is the library's: if the leaf's is not, an operation is PRIMITIVE_NONE. */
