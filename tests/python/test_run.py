@@ -158,6 +158,8 @@ class Same(Case):
             self.assertEqual(self.assert_same("-c", code).status, status, code)
 
     def test_death_by_a_signal(self) -> None:
+        # under nohup it is ignored, and what it starts inherits that
+        self.addCleanup(signal.signal, signal.SIGHUP, signal.signal(signal.SIGHUP, signal.SIG_DFL))
         for name in ("SIGTERM", "SIGINT", "SIGKILL", "SIGHUP", "SIGUSR1"):
             number = getattr(signal, name)
             code = f"import os, signal, time; os.kill(os.getpid(), {int(number)}); time.sleep(20)"
