@@ -94,15 +94,17 @@ static enum lock_event failure_of(const struct lock_call *call, PyObject *result
 	return says_not_blocking(call) ? LOCK_EVENT_WOULD_BLOCK : LOCK_EVENT_TIMEOUT;
 }
 
-static void begin_hold(const struct operation *op, int64_t now_ns, double weight, bool is_contended)
+/* Last of all, with a clock reading of its own: what the sample took is no part of the program's hold. */
+static void begin_hold(const struct operation *op, double weight, bool is_contended)
 {
 	struct hold stale, hold = {
 		.key = (uintptr_t)op->call->lock, .thread = op->thread->ident,
-		.acquired_ns = now_ns, .weight = weight, .is_contended = is_contended,
+		.weight = weight, .is_contended = is_contended,
 	};
 	/* a lock is held once: what is still noted was released where we could not see it */
 	if (holds_maybe(op->call->lock) && holds_end(hold.key, 0, true, &stale))
 		stats_count(STAT_holds_lost);
+	hold.acquired_ns = fast_clock_ns();
 	if (holds_begin(&hold))
 		stats_count(STAT_holds_dropped);
 }
@@ -170,13 +172,13 @@ static void record_attempt(struct operation *op, struct attempt *a, const struct
 		[SAMPLE_LOCK_ACQUIRE_FAILED] = has_it ? 0 : a->weight,
 		[SAMPLE_LOCK_CONTENDED] = a->is_contended ? a->weight : 0,
 	};
-	if (event == LOCK_EVENT_PLAIN)
-		begin_hold(op, a->end_ns, a->weight, a->is_contended);
 	operation_add(op, event, event == LOCK_EVENT_PLAIN ? row : NULL, values);
 	if (!has_it)
 		stats_count(STAT_failed_acquires);
 	else if (!a->is_contended)
 		lock_class_count_acquires(op->lock_class, a->weight);
+	if (event == LOCK_EVENT_PLAIN)
+		begin_hold(op, a->weight, a->is_contended);
 }
 
 /* The original, timed; meanwhile the thread samples as usual. */
