@@ -13,7 +13,8 @@
  *
  * Waits have a budget of their own, one for the process: fifty threads in one queue
  * each wait most of the time and do little, so what a wait may cost is a question of what they
- * all get done.  It is half as large: for what one of them costs, all wait.  The shortest wait that is kept for certain doubles and halves like the mean.
+ * all get done.  It is half as large: for what one of them costs, all wait.  The shortest
+ * wait that is kept for certain doubles and halves like the mean.
  *
  * Waits are counted by several threads at once where interpreters have a GIL each: so without
  * a lock, and who exchanges the window's start is the one to close it.

@@ -244,6 +244,40 @@ START_TEST(waits_stay_in_a_budget_of_their_own_and_unbiased)
 }
 END_TEST
 
+/* Waits cost three thousandths of a processor: more than their quarter of the budget, less than half of it. */
+START_TEST(waits_have_a_quarter_of_the_budget)
+{
+	clock_process_ns = fake_used_ns;
+	struct thread *thread = start(1, 1, 100000);
+	double weight;
+	used_ns = 1;
+	for (int64_t now_ns = 1; now_ns < 10000000000; now_ns += 10000000) {
+		sampling_account_wait(thread, 30000, now_ns);
+		used_ns += 10000000;
+	}
+	sampling_keep_wait(100000, 0, &weight);
+	ck_assert_double_gt(weight, 1);
+}
+END_TEST
+
+START_TEST(under_pressure_fewer_of_the_shortest_are_kept)
+{
+	clock_process_ns = fake_used_ns;
+	struct thread *thread = start(1, 1, 100000);
+	double weight;
+	ck_assert(sampling_keep_wait(0, 0.01, &weight));
+	ck_assert_double_eq_tol(weight, 100, 1e-9);
+	used_ns = 1;
+	for (int64_t now_ns = 1; now_ns < 1000000000; now_ns += 10000000) {
+		sampling_account_wait(thread, 5000000, now_ns);
+		used_ns += 10000000;
+	}
+	ck_assert(!sampling_keep_wait(0, 0.002, &weight));
+	ck_assert(sampling_keep_wait(0, 0.0009, &weight));
+	ck_assert_double_eq_tol(weight, 1000, 1e-6);	/* those of 100 ms are kept for certain, as those of 100 us were */
+}
+END_TEST
+
 /* It used next to nothing of the processor: what its waits cost is no matter. */
 START_TEST(an_idle_process_keeps_all_its_long_waits)
 {
@@ -297,7 +331,8 @@ UNIT_TESTS("sampling", counts_are_estimated_within_their_standard_errors, locks_
 	   each_child_has_a_distance_of_its_own_and_counts_stay_unbiased,
 	   a_child_of_a_thread_that_did_not_draw_yet_draws_itself,
 	   short_waits_are_kept_by_chance_and_sums_stay_unbiased, long_waits_are_all_kept,
-	   waits_stay_in_a_budget_of_their_own_and_unbiased, an_idle_process_keeps_all_its_long_waits,
+	   waits_stay_in_a_budget_of_their_own_and_unbiased, waits_have_a_quarter_of_the_budget,
+	   under_pressure_fewer_of_the_shortest_are_kept, an_idle_process_keeps_all_its_long_waits,
 	   a_busy_thread_stays_in_its_budget_and_unbiased,
 	   a_thread_set_aside_in_a_sample_goes_on_sampling,
 	   a_lasting_change_of_a_samples_cost_is_followed,
