@@ -96,7 +96,8 @@ def ratio(on: Callable[[], None], off: Callable[[], None], rounds: int, threads:
         without = [each for each in map(rate, offs[i:i + 2]) if each]
         if with_it and without:
             logs.append(math.log(with_it / statistics.fmean(without)))
-    out = {"convoy share off": share(offs), "convoy share on": share(ons)}
+    # No convoy to compare, no ratio: that keeps no limit.
+    out = {"convoy share off": share(offs), "convoy share on": share(ons), "ratio": math.nan}
     if len(logs) >= 2:
         median = statistics.median(logs)
         deviation = 1.48 * statistics.median(abs(each - median) for each in logs)

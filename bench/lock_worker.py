@@ -122,7 +122,7 @@ def deeper(depth: int, action: Callable[[], float]) -> float:
 
 
 def sampled_pair(switch: Switch, kind: str, n: int, rounds: int) -> float:
-    """What a pair costs more, in readings of the monotonic clock, if every one is sampled 10 frames deep."""
+    """What a pair costs more, in readings of the monotonic clock, if every one is sampled, 10 frames deep and the benchmark's own."""
     loop, clock, no_clock, make = compile_loop(FORMS["with"]), compile_loop(CLOCK), compile_loop(NO_CLOCK), KINDS[kind]
     lock = make()
 
