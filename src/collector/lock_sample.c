@@ -277,9 +277,9 @@ static COLD void record_afterwards(const struct lock_call *call, struct attempt 
 /* What operation_class_at_a_glance() finds, without a call where both were seen lately. */
 static inline struct lock_class *class_at_a_glance(const struct lock_call *call)
 {
-	enum { TAG = 3 };
 	struct lock_class *c = lock_class_of(lock_table_get_first(call->lock));
-	if (c && !c->unnamed && primitives_are_strangers_to(py_frames_mark(thread_state()).code & ~(uintptr_t)TAG)) {
+	struct py_frames_mark leaf = py_frames_mark(thread_state());
+	if (c && !c->unnamed && primitives_are_strangers_to(py_frames_mark_code(&leaf))) {
 		fork_sampled();
 		return c;
 	}

@@ -170,7 +170,7 @@ static size_t pair_hash(const struct marks *marks)
 
 static bool is_marked(const struct py_frames_mark *mark, const struct raw_frame *frame)
 {
-	return (mark->code & ~(uintptr_t)3) == frame->code;	/* a tag apart, in 3.14 and later */
+	return py_frames_mark_code(mark) == frame->code;
 }
 
 static bool have_recent_sites(void)

@@ -39,8 +39,8 @@ int primitives_init(void);
  * answer is use->role.  is_rlock tells what Condition.wait() does with the user's RLock from
  * what it does with the lock that it makes for the one wait, which is never an RLock.
  *
- * With the GIL; may be called inside a sample.  Where the leaf is no code of the library's it
- * costs a look at the size of sys.modules and one probe of a table: 7 to 9 ns.  A module newly
+ * With the GIL; may be called inside a sample.  Where the leaf is code of the user's, it costs a load;
+ * at first a look at the size of sys.modules, and one probe of a table.  A module newly
  * imported is resolved when first met; that makes objects, with the collector held off.
  */
 enum primitive_role primitives_classify(const struct raw_frame *frames, size_t depth, uintptr_t lock, bool is_rlock,

@@ -30,7 +30,7 @@ static inline void mutex_rank_leave(enum lock_rank rank) { (void)rank; }
 
 void mutex_init(struct mutex *mutex, enum lock_rank rank);
 
-/* Inline: a sample takes eight of them. */
+/* Inline: a sampled acquire and its release take six of them. */
 static inline void mutex_lock(struct mutex *mutex)
 {
 	mutex_rank_enter(mutex->rank);

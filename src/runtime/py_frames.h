@@ -42,6 +42,12 @@ struct py_frames_mark {
 	uintptr_t instruction;
 };
 
+/* The code object: the word without the tag that it has in 3.14 and later. */
+static inline uintptr_t py_frames_mark_code(const struct py_frames_mark *mark)
+{
+	return mark->code & ~(uintptr_t)3;
+}
+
 extern struct py_offsets py_frames_in_use __attribute__((visibility("hidden")));
 
 static inline uintptr_t py_frames_word(uintptr_t address, uint16_t offset)
