@@ -5,16 +5,16 @@
  * mean.  Changing the mean between two draws does not bias the sum: each operation is still
  * met with a probability that was fixed before it, and weighted by its inverse.
  *
- * The budget: a thread adds up what its samples cost over a window, and compares it with
- * the processor time it had: on a busy machine that is less than passed by the clock.
- * Over the budget, the mean doubles until it fits; below half of it, it halves, down to the
- * one asked for.  A thread that was set aside in the middle of a sample did not pay for that
- * time: what a sample may have cost is bounded by what the thread's samples usually cost.
+ * The budget: over a window, a thread counts its operations and the processor time it had (on a
+ * busy machine that is less than passed by the clock).  With what its samples usually cost that
+ * tells the mean that fits, but no less than the one asked for.  A thread that was set aside in
+ * the middle of a sample did not pay for that time: what one may have cost is bounded by what
+ * they usually cost.
  *
  * Waits have a budget of their own, one for the process: fifty threads in one queue
  * each wait most of the time and do little, so what a wait may cost is a question of what they
- * all get done.  It is half as large: for what one of them costs, all wait.  The shortest
- * wait that is kept for certain doubles and halves like the mean.
+ * all get done.  It is smaller: for what one of them costs, all wait.  Over the budget, the
+ * shortest wait that is kept for certain doubles until it fits; below half of it, it halves.
  *
  * Waits are counted by several threads at once where interpreters have a GIL each: so without
  * a lock, and who exchanges the window's start is the one to close it.
@@ -37,7 +37,7 @@ static const int64_t window_ns = 1000000;	/* 1 ms: a burst is noticed before it 
 static const int64_t window_cost_min_ns = 10000, window_max_ns = 100000000;
 static const double thinning_max = 1 << 20;
 static const int64_t waits_window_ns = 10000000;
-static const double own_share = 0.5, waits_share = 0.25;	/* of the budget */
+static const double own_share = 0.375, waits_share = 0.25;	/* of the budget */
 static const int64_t certain_wait_max_ns = 100000000;	/* of these there are few: kept whatever they cost */
 
 static struct sampling settings SNECK_HOT;
@@ -78,7 +78,8 @@ static void draw_distance(struct thread *thread)
 		return;
 	}
 	thread->mean_distance = 100 / settings.capture_pct * thread->thinning;
-	thread->hot->countdown = rng_geometric(&thread->hot->rng, thread->mean_distance);
+	thread->distance = rng_geometric(&thread->hot->rng, thread->mean_distance);
+	thread->hot->countdown = thread->distance;
 }
 
 static bool is_of_this_generation(const struct thread *thread)
@@ -90,7 +91,7 @@ static void begin(struct thread *thread)
 {
 	thread->hot->sampling_generation = __atomic_load_n(&generation, __ATOMIC_ACQUIRE);
 	thread->thinning = 1;
-	thread->window_start_ns = thread->window_cost_ns = 0;
+	thread->window_start_ns = 0;
 }
 
 static void join_generation(struct thread *thread)
@@ -107,30 +108,20 @@ bool sampling_draw(struct thread *thread, double *weight)
 	if (thread->hot->countdown > 0)
 		return false;
 	*weight = thread->mean_distance;
+	thread->window_operations += thread->distance;
+	thread->window_draws++;
 	draw_distance(thread);
 	return true;
 }
 
-/* One more step of the thinning towards the budget: less is kept the larger it is. */
-static void adapt(double *thinning, double min, double max, double budget_pct, int64_t cost_ns, int64_t used_ns)
+/* What it may have cost; *usual_ns (0: none yet) follows a real change within a few samples. */
+static int64_t plausible_cost(int64_t *usual_ns, int64_t cost_ns)
 {
-	double used_pct = 100.0 * (double)cost_ns / (double)(used_ns > 0 ? used_ns : 1);
-	if (used_pct > budget_pct && *thinning < max) {
-		for (; used_pct > budget_pct && *thinning < max; used_pct /= 2)
-			*thinning = 2 * *thinning < max ? 2 * *thinning : max;
-		stats_count(STAT_budget_exceeded);
-	} else if (used_pct < budget_pct / 2 && *thinning > min) {
-		*thinning = *thinning / 2 > min ? *thinning / 2 : min;
-	}
-}
-
-/* Follows a real change within a few samples. */
-static int64_t plausible_cost(struct thread *thread, int64_t cost_ns)
-{
-	int64_t usual_ns = thread->usual_cost_ns ? thread->usual_cost_ns : cost_ns;
-	if (cost_ns > 4 * usual_ns)
-		cost_ns = 4 * usual_ns;
-	thread->usual_cost_ns = usual_ns + (cost_ns - usual_ns) / 8;
+	if (!*usual_ns)
+		*usual_ns = cost_ns;
+	if (cost_ns > 4 * *usual_ns)
+		cost_ns = 4 * *usual_ns;
+	*usual_ns += (cost_ns - *usual_ns) / 8;
 	return cost_ns;
 }
 
@@ -139,21 +130,62 @@ bool sampling_has_budget(void)
 	return settings.budget_pct > 0;
 }
 
+/*
+ * The samples of a window took cost_ns of used_ns: by their usual cost, as there may be but one.
+ * Where nearly all time is theirs, the rest is not well known; the next window tells.
+ */
+static void fit_mean(struct thread *thread, int64_t cost_ns, int64_t used_ns)
+{
+	double budget = settings.budget_pct * own_share / 100, used = (double)used_ns, cost = (double)cost_ns;
+	double rest = used - cost > used / 16 ? used - cost : used / 16;
+	double sample_ns = cost / thread->window_draws, operation_ns = rest / (double)thread->window_operations;
+	double thinning = sample_ns / operation_ns / budget * settings.capture_pct / 100;
+	if (!(thinning > 1))
+		thinning = 1;
+	if (thinning > thinning_max)
+		thinning = thinning_max;
+	if (thinning > 2 * thread->thinning)
+		stats_count(STAT_budget_exceeded);
+	thread->thinning = thinning;
+}
+
+static void begin_window(struct thread *thread, int64_t now_ns, int64_t used_ns)
+{
+	thread->window_start_ns = now_ns;
+	thread->window_start_used_ns = used_ns;
+	thread->window_operations = 0;
+	thread->window_draws = thread->window_costs = 0;
+}
+
 void sampling_account(struct thread *thread, int64_t cost_ns, int64_t now_ns)
 {
 	if (settings.budget_pct <= 0)
 		return;
-	thread->window_cost_ns += plausible_cost(thread, cost_ns);
+	plausible_cost(&thread->usual_cost_ns, cost_ns);
+	thread->window_costs++;
+	int64_t window_cost_ns = thread->window_costs * thread->usual_cost_ns;
 	int64_t passed_ns = now_ns - thread->window_start_ns;
-	if (passed_ns < window_ns || (thread->window_cost_ns < window_cost_min_ns && passed_ns < window_max_ns))
+	if (passed_ns < window_ns || (window_cost_ns < window_cost_min_ns && passed_ns < window_max_ns))
 		return;
 	int64_t used_ns = clock_thread_ns();
-	if (thread->window_start_ns)
-		adapt(&thread->thinning, 1, thinning_max, settings.budget_pct * own_share, thread->window_cost_ns,
-		      used_ns - thread->window_start_used_ns);
-	thread->window_start_ns = now_ns;
-	thread->window_start_used_ns = used_ns;
-	thread->window_cost_ns = 0;
+	if (thread->window_start_ns && thread->window_draws)
+		fit_mean(thread, window_cost_ns, used_ns - thread->window_start_used_ns);
+	begin_window(thread, now_ns, used_ns);
+}
+
+/* The next shortest wait to be kept for certain. */
+static double fit_certain_wait(double certain_ns, int64_t cost_ns, int64_t used_ns)
+{
+	const double min = (double)settings.thinning_ns, max = (double)certain_wait_max_ns;
+	double over = 100.0 * (double)cost_ns / (double)(used_ns > 0 ? used_ns : 1) / (settings.budget_pct * waits_share);
+	if (over > 1 && certain_ns < max) {
+		stats_count(STAT_budget_exceeded);
+		for (; over > 1; over /= 2)
+			certain_ns *= 2;
+	} else if (over < 0.5) {
+		certain_ns /= 2;
+	}
+	return certain_ns > max ? max : certain_ns > min ? certain_ns : min;
 }
 
 static void close_waits_window(int64_t passed_ns)
@@ -166,17 +198,15 @@ static void close_waits_window(int64_t passed_ns)
 	used_ns -= used_before_ns;
 	if (used_ns < passed_ns)
 		used_ns = passed_ns;	/* what an idle process pays for its waits hurts nobody */
-	double certain_ns = (double)__atomic_load_n(&sampling_certain_wait_ns, __ATOMIC_RELAXED);
-	adapt(&certain_ns, (double)settings.thinning_ns, (double)certain_wait_max_ns, settings.budget_pct * waits_share,
-	      cost_ns, used_ns);
-	set_certain_wait((int64_t)certain_ns);
+	int64_t certain_ns = __atomic_load_n(&sampling_certain_wait_ns, __ATOMIC_RELAXED);
+	set_certain_wait((int64_t)fit_certain_wait((double)certain_ns, cost_ns, used_ns));
 }
 
 void sampling_account_wait(struct thread *thread, int64_t cost_ns, int64_t now_ns)
 {
 	if (settings.budget_pct <= 0)
 		return;
-	__atomic_fetch_add(&waits.cost_ns, plausible_cost(thread, cost_ns), __ATOMIC_RELAXED);
+	__atomic_fetch_add(&waits.cost_ns, plausible_cost(&thread->usual_wait_cost_ns, cost_ns), __ATOMIC_RELAXED);
 	int64_t start_ns = __atomic_load_n(&waits.start_ns, __ATOMIC_RELAXED);
 	if (now_ns - start_ns < waits_window_ns ||
 	    !__atomic_compare_exchange_n(&waits.start_ns, &start_ns, now_ns, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
@@ -207,5 +237,5 @@ void sampling_postfork_child(void)
 		return;
 	begin(thread);
 	thread->mean_distance = drawn_before_fork.mean;
-	thread->hot->countdown = drawn_before_fork.distance;
+	thread->hot->countdown = thread->distance = drawn_before_fork.distance;
 }

@@ -47,9 +47,11 @@ struct thread {
 
 	/* how often this thread samples; see collector/sampling.c */
 	double mean_distance;		/* the one the current countdown was drawn with */
-	double thinning;		/* times the distance asked for, to stay in the budget */
-	int64_t window_start_ns, window_start_used_ns, window_cost_ns;
-	int64_t usual_cost_ns;		/* of a sample; 0: none yet */
+	int64_t distance;		/* that was drawn */
+	double thinning;		/* times the mean asked for, to stay in the budget */
+	int64_t window_start_ns, window_start_used_ns, window_operations;
+	int window_draws, window_costs;	/* a sample may cost at its acquire and at its release */
+	int64_t usual_cost_ns, usual_wait_cost_ns;	/* of one of these; 0: none yet */
 
 	/* who it is, for the labels; guarded by cache.lock once listed */
 	uintptr_t ident;

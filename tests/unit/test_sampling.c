@@ -187,11 +187,13 @@ START_TEST(a_busy_thread_stays_in_its_budget_and_unbiased)
 	clock_thread_ns = fake_used_ns;
 	struct thread *thread = start(99.9, 1, 0);
 	be_busy(thread, 1);
-	/* and comes back when it uses no locks */
+	/* and comes back when it uses few locks */
 	int64_t now_ns = used_ns;
-	for (int j = 0; j < 100 && thread->thinning > 1; j++) {
-		used_ns += 1000000000;
-		sampling_account(thread, 1000, now_ns += 1000000000);
+	for (int j = 0; j < 1000000 && thread->thinning > 1; j++) {
+		used_ns += 1000000;
+		now_ns += 1000000;
+		if (operate(thread) > 0)
+			sampling_account(thread, 1000, now_ns);
 	}
 	ck_assert_double_eq(thread->thinning, 1);
 }
@@ -298,11 +300,35 @@ START_TEST(a_thread_set_aside_in_a_sample_goes_on_sampling)
 	struct thread *thread = start(99.9, 1, 0);
 	be_busy(thread, 1);
 	double before = thread->thinning;
+	thread->hot->countdown = 1;
+	operate(thread);
 	used_ns += 1000000;
 	sampling_account(thread, 30000000, used_ns + 30000000);
-	used_ns += 1000000;
-	sampling_account(thread, 1000, used_ns + 60000000);
 	ck_assert_double_le(thread->thinning, 2 * before);
+}
+END_TEST
+
+/* Where each window has one sample only: distances scatter by the time it took, not by the samples met. */
+START_TEST(the_mean_holds_still_where_samples_are_rare)
+{
+	clock_thread_ns = fake_used_ns;
+	struct thread *thread = start(99.9, 1, 0);
+	double low = 1e9, high = 0;
+	used_ns = 1;
+	for (int j = 0, drawn = 0; drawn < 300; j++) {
+		used_ns += 1000;
+		if (operate(thread) <= 0)
+			continue;
+		used_ns += 20000;
+		sampling_account(thread, 20000, used_ns);
+		if (++drawn < 100)
+			continue;
+		low = fmin(low, thread->thinning);
+		high = fmax(high, thread->thinning);
+	}
+	/* 20 us of each 0.375 percent are an operation in 5,300 of a microsecond */
+	ck_assert_double_ge(low, 4000);
+	ck_assert_double_le(high, 6000);
 }
 END_TEST
 
@@ -311,10 +337,15 @@ START_TEST(a_lasting_change_of_a_samples_cost_is_followed)
 	clock_thread_ns = fake_used_ns;
 	struct thread *thread = start(99.9, 1, 0);
 	be_busy(thread, 1);
-	for (int j = 0; j < 40; j++)
-		sampling_account(thread, 50000, used_ns += 100000);
+	double before = thread->thinning;
+	for (int j = 0; j < 40; j++) {
+		used_ns += 100 * thread->distance;
+		thread->hot->countdown = 1;
+		operate(thread);
+		sampling_account(thread, 50000, used_ns += 50000);
+	}
 	ck_assert_int_ge(thread->usual_cost_ns, 45000);
-	ck_assert_double_ge(thread->thinning, 1024);
+	ck_assert_double_ge(thread->thinning, 20 * before);
 }
 END_TEST
 
@@ -334,6 +365,6 @@ UNIT_TESTS("sampling", counts_are_estimated_within_their_standard_errors, locks_
 	   waits_stay_in_a_budget_of_their_own_and_unbiased, waits_have_a_quarter_of_the_budget,
 	   under_pressure_fewer_of_the_shortest_are_kept, an_idle_process_keeps_all_its_long_waits,
 	   a_busy_thread_stays_in_its_budget_and_unbiased,
-	   a_thread_set_aside_in_a_sample_goes_on_sampling,
+	   a_thread_set_aside_in_a_sample_goes_on_sampling, the_mean_holds_still_where_samples_are_rare,
 	   a_lasting_change_of_a_samples_cost_is_followed,
 	   a_thread_that_gets_a_tenth_of_a_processor_keeps_to_its_share_of_that)
