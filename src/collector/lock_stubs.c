@@ -3,16 +3,16 @@
  *
  * Our library lies gigabytes away from the interpreter, and a jump there and back costs
  * more than all that is done between.  So what the hooks of lock_hooks.c do when there is
- * nothing to do stands here in assembly, on a page that near_map() maps a second time:
+ * nothing to do stands here in assembly, on two pages that near_map() maps a second time:
  *
- *     stub   count down, look at the lock, jump to the original (or to the slow twin)
- *     slot   a page further on: what the stub needs to know
+ *     sampling   stubs: count down, look at the lock, jump to the original (or to the slow twin)
+ *     at 0 %     the same stubs without the counting: only contended operations are of interest
+ *     slots      what both need to know
  *
- * There is a page for each way in which locks keep their state (struct lock_look): in the lowest
- * bit of a byte (3.14 on), behind a semaphore, or an RLock there and a Lock not (late 3.13); and
- * each once more without the counting, for when only contended operations are of interest.  Both
- * of one way are mapped.  A stub leaves the arguments' registers and the stack alone, so it serves
- * every calling convention, and no unwinder ever finds a return address in it.
+ * There are such pages for each way in which locks keep their state (struct lock_look): in the
+ * lowest bit of a byte (3.14 on), behind a semaphore, or an RLock there and a Lock not (late 3.13).
+ * A stub leaves the arguments' registers and the stack alone, so it serves every calling convention,
+ * and no unwinder ever finds a return address in it.
  */
 #include <config.h>
 
@@ -47,7 +47,7 @@ struct slot {
 	char padding[STUB_BYTES - 32];
 };
 
-/* Behind a page of stubs.  What all releases ask is one word: with the JIT, each sampled hold writes it twice. */
+/* Behind the stubs.  What all releases ask is one word: with the JIT, each sampled hold writes it twice. */
 struct slots {
 	struct slot of[NEAR_PAGE / STUB_BYTES - 1];
 	uint64_t any_holds;
@@ -60,18 +60,20 @@ _Static_assert(sizeof(struct slots) == NEAR_PAGE && offsetof(struct slots, any_h
 _Static_assert(offsetof(struct thread_hot, countdown) == 0 && offsetof(struct thread_hot, ident) == 8, "see the assembly");
 _Static_assert(LOCK_METHODS * STUB_BYTES <= ANY_HOLDS_AT && NEAR_PAGE == 4096, "one page has all stubs");
 
-/* 9 is the page of stubs, 1 the stub itself, so its slot is a page further on. */
+/* 9 is the page of stubs, 1 the stub itself; the slots are behind both pages. */
 #define PAGE ".balign 4096, 0xcc\n9:\n"
-#define SLOT(at) "1b+4096+" TEXT(at) "(%rip)"
+#define TO_SLOTS_SAMPLING "8192+"
+#define TO_SLOTS_AT_0 "4096+"
+#define SLOT(variant, at) "1b+" TO_SLOTS_##variant TEXT(at) "(%rip)"
 #define BEGIN "1: endbr64\n"
-#define END "2: jmp *" SLOT(0) "\n3: jmp *" SLOT(8) "\n"
+#define END(variant) "2: jmp *" SLOT(variant, 0) "\n3: jmp *" SLOT(variant, 8) "\n"
 
 /* No branch is taken where there is nothing to do. */
-#define COUNTING \
-	"mov " SLOT(16) ", %rax\n" \
+#define COUNT_SAMPLING \
+	"mov " SLOT(SAMPLING, 16) ", %rax\n" \
 	"subq $1, %fs:(%rax)\n" \
 	"je 3f\n"
-#define NOT_COUNTING ""
+#define COUNT_AT_0 ""
 /* Not equal: not free. */
 #define BYTE \
 	"testb $1, " TEXT(STATE_AT) "(%rdi)\n"
@@ -80,23 +82,23 @@ _Static_assert(LOCK_METHODS * STUB_BYTES <= ANY_HOLDS_AT && NEAR_PAGE == 4096, "
 	"cmpq $1, (%r11)\n"
 #define MIXED_LOCK BYTE
 #define MIXED_RLOCK SEMAPHORE
-#define ACQUIRE_LOCK(count, look) BEGIN count look \
-	"jne 3f\n" END
-#define ACQUIRE_RLOCK(count, look) BEGIN count look \
-	"jne 4f\n" END \
-	"4: mov " SLOT(16) ", %rax\n" \
+#define ACQUIRE_LOCK(variant, look) BEGIN COUNT_##variant look \
+	"jne 3f\n" END(variant)
+#define ACQUIRE_RLOCK(variant, look) BEGIN COUNT_##variant look \
+	"jne 4f\n" END(variant) \
+	"4: mov " SLOT(variant, 16) ", %rax\n" \
 	"mov %fs:8(%rax), %rax\n" \
-	"mov " SLOT(24) ", %r10\n" \
+	"mov " SLOT(variant, 24) ", %r10\n" \
 	"cmp (%rdi,%r10), %rax\n" \
 	"jne 3b\n" \
 	"jmp 2b\n"
-#define RELEASE(count, look) BEGIN \
-	"cmpq $0, 9b+4096+" TEXT(ANY_HOLDS_AT) "(%rip)\n" \
-	"jne 3f\n" END
-#define RELEASE_LOCK RELEASE
-#define RELEASE_RLOCK RELEASE
-#define RESET_LOCK RELEASE
-#define RESET_RLOCK RELEASE
+#define RELEASE(variant) BEGIN \
+	"cmpq $0, 9b+" TO_SLOTS_##variant TEXT(ANY_HOLDS_AT) "(%rip)\n" \
+	"jne 3f\n" END(variant)
+#define RELEASE_LOCK(variant, look) RELEASE(variant)
+#define RELEASE_RLOCK(variant, look) RELEASE(variant)
+#define RESET_LOCK(variant, look) RELEASE(variant)
+#define RESET_RLOCK(variant, look) RELEASE(variant)
 
 /* Names and frame information are read from our file: perf and others go by the file that is mapped. */
 #define STUB(symbol, path) \
@@ -111,27 +113,27 @@ __asm__(".pushsection .text.lock_stubs, \"ax\", @progbits\n"
 	".globl lock_stubs\n"
 	"lock_stubs:\n"
 	PAGE
-#define LOCK_METHOD(identifier, kind, name, role) STUB(TEXT(stub_##identifier##_byte), role##_##kind(COUNTING, BYTE))
+#define LOCK_METHOD(identifier, kind, name, role) STUB(TEXT(stub_##identifier##_byte), role##_##kind(SAMPLING, BYTE))
 #include "collector/lock_methods.def"
 #undef LOCK_METHOD
 	PAGE
-#define LOCK_METHOD(identifier, kind, name, role) STUB(TEXT(stub_##identifier##_semaphore), role##_##kind(COUNTING, SEMAPHORE))
+#define LOCK_METHOD(identifier, kind, name, role) STUB(TEXT(stub_##identifier##_byte_at_0), role##_##kind(AT_0, BYTE))
 #include "collector/lock_methods.def"
 #undef LOCK_METHOD
 	PAGE
-#define LOCK_METHOD(identifier, kind, name, role) STUB(TEXT(stub_##identifier##_mixed), role##_##kind(COUNTING, MIXED_##kind))
+#define LOCK_METHOD(identifier, kind, name, role) STUB(TEXT(stub_##identifier##_semaphore), role##_##kind(SAMPLING, SEMAPHORE))
 #include "collector/lock_methods.def"
 #undef LOCK_METHOD
 	PAGE
-#define LOCK_METHOD(identifier, kind, name, role) STUB(TEXT(stub_##identifier##_byte_at_0), role##_##kind(NOT_COUNTING, BYTE))
+#define LOCK_METHOD(identifier, kind, name, role) STUB(TEXT(stub_##identifier##_semaphore_at_0), role##_##kind(AT_0, SEMAPHORE))
 #include "collector/lock_methods.def"
 #undef LOCK_METHOD
 	PAGE
-#define LOCK_METHOD(identifier, kind, name, role) STUB(TEXT(stub_##identifier##_semaphore_at_0), role##_##kind(NOT_COUNTING, SEMAPHORE))
+#define LOCK_METHOD(identifier, kind, name, role) STUB(TEXT(stub_##identifier##_mixed), role##_##kind(SAMPLING, MIXED_##kind))
 #include "collector/lock_methods.def"
 #undef LOCK_METHOD
 	PAGE
-#define LOCK_METHOD(identifier, kind, name, role) STUB(TEXT(stub_##identifier##_mixed_at_0), role##_##kind(NOT_COUNTING, MIXED_##kind))
+#define LOCK_METHOD(identifier, kind, name, role) STUB(TEXT(stub_##identifier##_mixed_at_0), role##_##kind(AT_0, MIXED_##kind))
 #include "collector/lock_methods.def"
 #undef LOCK_METHOD
 	".balign 4096, 0xcc\n"
@@ -139,14 +141,10 @@ __asm__(".pushsection .text.lock_stubs, \"ax\", @progbits\n"
 
 enum { PAGE_BYTES, PAGE_SEMAPHORES, PAGE_MIXED, PAGES };
 enum { SAMPLING, AT_0, VARIANTS };
-extern const char lock_stubs[VARIANTS][PAGES][NEAR_PAGE] __attribute__((visibility("hidden")));
+extern const char lock_stubs[PAGES][VARIANTS][NEAR_PAGE] __attribute__((visibility("hidden")));
 
-static char *copies[VARIANTS];	/* of the page, near the interpreter; its slots behind it */
-
-static struct slots *slots_of(char *copy)
-{
-	return (struct slots *)(copy + NEAR_PAGE);
-}
+static char *copy;	/* of one kind's pages, near the interpreter; or NULL */
+static struct slots *slots;
 
 static size_t state_at(const struct lock_look *look)
 {
@@ -180,31 +178,25 @@ void lock_stubs_map(void)
 	if (!stubs_can_look(lock) || !stubs_can_look(rlock) || (lock->is_semaphore && !rlock->is_semaphore))
 		return;
 	int page = lock->is_semaphore ? PAGE_SEMAPHORES : rlock->is_semaphore ? PAGE_MIXED : PAGE_BYTES;
-	for (int variant = 0; variant < VARIANTS; variant++) {
-		const char *why;	/* without the second one the first serves */
-		char *copy = near_map(lock_stubs[variant][page], lock_methods[METHOD_lock_acquire].place.original, &why);
-		if (variant == SAMPLING)
-			reason = why;
-		for (size_t i = 0; copy && i < LOCK_METHODS; i++)
-			if (lock_methods[i].place.at)
-				fill(&lock_methods[i], &slots_of(copy)->of[i]);
-		copies[variant] = copy;
-	}
+	copy = near_map(lock_stubs[page], VARIANTS, lock_methods[METHOD_lock_acquire].place.original, &reason);
+	slots = copy ? (struct slots *)(copy + VARIANTS * NEAR_PAGE) : NULL;
+	for (size_t i = 0; copy && i < LOCK_METHODS; i++)
+		if (lock_methods[i].place.at)
+			fill(&lock_methods[i], &slots->of[i]);
 }
 
 void lock_stubs_choose(bool samples)
 {
-	const char *copy = copies[samples || !copies[AT_0] ? SAMPLING : AT_0];
+	const size_t page = samples ? SAMPLING : AT_0;
 	for (size_t i = 0; copy && i < LOCK_METHODS; i++)
 		if (lock_methods[i].place.at)
-			lock_methods[i].stub = (void *)(copy + i * STUB_BYTES);
+			lock_methods[i].stub = copy + page * NEAR_PAGE + i * STUB_BYTES;
 }
 
 void lock_stubs_set_holds(bool any)
 {
-	for (int variant = 0; variant < VARIANTS; variant++)
-		if (copies[variant])
-			__atomic_store_n(&slots_of(copies[variant])->any_holds, any, __ATOMIC_RELAXED);
+	if (slots)
+		__atomic_store_n(&slots->any_holds, any, __ATOMIC_RELAXED);
 }
 
 #else

@@ -280,7 +280,7 @@ class NearStubs(Case):
             prctl = ctypes.CDLL(None).prctl
             assert prctl(38, 1, 0, 0, 0) == 0   # PR_SET_NO_NEW_PRIVS
             assert prctl(22, 2, ctypes.c_char_p(program)) == 0  # PR_SET_SECCOMP
-        """)), "a page of our own file could not be mapped again")
+        """)), "a part of our own file could not be mapped again")
 
 
 class Speed(Case):
