@@ -144,7 +144,8 @@ static void fit_mean(struct thread *thread, int64_t cost_ns, int64_t used_ns)
 		thinning = 1;
 	if (thinning > thinning_max)
 		thinning = thinning_max;
-	if (thinning > 2 * thread->thinning)
+	bool is_first = thread->thinning <= 1;	/* each little step later on is none to count */
+	if (thinning > (is_first ? 1 : 2 * thread->thinning))
 		stats_count(STAT_budget_exceeded);
 	thread->thinning = thinning;
 }

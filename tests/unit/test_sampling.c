@@ -7,8 +7,9 @@
 
 #include <math.h>
 
-#include "runtime/threads.h"
 #include "runtime/clocks.h"
+#include "runtime/stats.h"
+#include "runtime/threads.h"
 #include "unit.h"
 
 static struct thread *start(double capture_pct, double budget_pct, int64_t thinning_ns)
@@ -332,6 +333,26 @@ START_TEST(the_mean_holds_still_where_samples_are_rare)
 }
 END_TEST
 
+/* Who reads the profile can tell that its estimates are rougher than was asked for. */
+START_TEST(leaving_the_budget_by_a_little_is_counted)
+{
+	clock_thread_ns = fake_used_ns;
+	struct thread *thread = start(99.9, 1, 0);
+	uint64_t before[STATS], after[STATS];
+	stats_read(before);
+	used_ns = 1;
+	for (int j = 0; j < 2000; j++) {
+		used_ns += 1000000;
+		if (operate(thread) > 0)
+			sampling_account(thread, 5000, used_ns);
+	}
+	stats_read(after);
+	ck_assert_double_gt(thread->thinning, 1);
+	ck_assert_double_lt(thread->thinning, 2);
+	ck_assert_uint_eq(after[STAT_budget_exceeded] - before[STAT_budget_exceeded], 1);
+}
+END_TEST
+
 START_TEST(a_lasting_change_of_a_samples_cost_is_followed)
 {
 	clock_thread_ns = fake_used_ns;
@@ -366,5 +387,6 @@ UNIT_TESTS("sampling", counts_are_estimated_within_their_standard_errors, locks_
 	   under_pressure_fewer_of_the_shortest_are_kept, an_idle_process_keeps_all_its_long_waits,
 	   a_busy_thread_stays_in_its_budget_and_unbiased,
 	   a_thread_set_aside_in_a_sample_goes_on_sampling, the_mean_holds_still_where_samples_are_rare,
+	   leaving_the_budget_by_a_little_is_counted,
 	   a_lasting_change_of_a_samples_cost_is_followed,
 	   a_thread_that_gets_a_tenth_of_a_processor_keeps_to_its_share_of_that)
