@@ -5,12 +5,21 @@ fork: "child", from before os.fork() to the child's first line; "parent", until 
 has returned to the parent; "child_cpu" and "parent_cpu", the processor time that each thread
 took of it.  "slept" has 1 for a fork in which either of them gave the processor up of its own
 accord, as who waits for a lock does.  Between its lines it sleeps, so two of them can take turns.
+
+Profiled or not, it has imported what the master of any server has: what a fork copies is a
+program's memory, not an empty interpreter's.
 """
 
 import argparse
+import concurrent.futures  # noqa: F401
+import dataclasses  # noqa: F401
+import http.server  # noqa: F401
 import json
+import logging.config  # noqa: F401
+import multiprocessing  # noqa: F401
 import os
 import resource
+import ssl  # noqa: F401
 import sys
 import threading
 import time
