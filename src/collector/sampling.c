@@ -37,7 +37,8 @@ static const int64_t window_ns = 1000000;	/* 1 ms: a burst is noticed before it 
 static const int64_t window_cost_min_ns = 10000, window_max_ns = 100000000;
 static const double thinning_max = 1 << 20;
 static const int64_t waits_window_ns = 10000000;
-static const double own_share = 0.375, waits_share = 0.25;	/* of the budget */
+/* Of the budget.  The rest is for what samples cost beside their own time: cold caches, others who wait. */
+static const double own_share = 0.125, waits_share = 0.1;
 static const int64_t certain_wait_max_ns = 100000000;	/* of these there are few: kept whatever they cost */
 
 static struct sampling settings SNECK_HOT;

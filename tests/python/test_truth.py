@@ -537,7 +537,7 @@ class Counts(Case):
         def attempt(pct: float) -> None:
             before = sneck.status()["stats"]["uncontended_sampled"]
             tight = threading.Lock()
-            with profiled(pct, lock_budget_pct=1) as seen:
+            with profiled(pct, lock_budget_pct=3) as seen:
                 for _ in range(n):
                     tight.acquire()
                     tight.release()
