@@ -28,19 +28,29 @@ static const char *find_and_prove(struct py_offsets *offsets)
 	return frames_prove(offsets);
 }
 
-void frames_init(void)
+static void choose(const char *refused)
 {
 	int expected = NOT_BEGUN;
 	if (!atomic_compare_exchange_strong(&progress, &expected, UNDER_WAY))
 		return;
 	py_symbols_init();
 	struct py_offsets offsets;
-	slow_reason = find_and_prove(&offsets);
+	slow_reason = refused ? refused : find_and_prove(&offsets);
 	if (slow_reason)
 		py_frames_use_walker(frame_objects_walk);
 	else
 		py_frames_use_offsets(&offsets);
 	progress = DONE;
+}
+
+void frames_init(void)
+{
+	choose(NULL);
+}
+
+void frames_init_slowly(const char *refused)
+{
+	choose(refused);
 }
 
 void frames_postfork_child(void)

@@ -14,6 +14,9 @@
  */
 void frames_init(void);
 
+/* The same as if the offsets did not prove: refused says why, static.  For tests. */
+void frames_init_slowly(const char *refused);
+
 void frames_postfork_child(void);
 
 /* Why stacks are walked the slow way, static; NULL when they are walked by offsets. */

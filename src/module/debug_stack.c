@@ -137,6 +137,13 @@ PyObject *debug_stack_way(PyObject *module, PyObject *unused)
 	return text_or_none(frames_slow_reason());
 }
 
+PyObject *debug_stack_refuse(PyObject *module, PyObject *unused)
+{
+	(void)module, (void)unused;
+	frames_init_slowly("a test refused the offsets");
+	return text_or_none(frames_slow_reason());
+}
+
 PyObject *debug_stack_prove(PyObject *module, PyObject *arguments)
 {
 	(void)module;

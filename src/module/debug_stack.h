@@ -19,6 +19,9 @@ PyObject *debug_stack_variables(PyObject *module, PyObject *index);
 /* _stack_way() -> None when stacks are walked by offsets, else why not. */
 PyObject *debug_stack_way(PyObject *module, PyObject *unused);
 
+/* _stack_refuse() -> as _stack_way(): before the first walk, makes all go the slow way. */
+PyObject *debug_stack_refuse(PyObject *module, PyObject *unused);
+
 /* _stack_prove(member, delta) -> as _stack_way() if that offset were off by delta; LookupError at the last. */
 PyObject *debug_stack_prove(PyObject *module, PyObject *arguments);
 
@@ -38,6 +41,7 @@ PyObject *debug_code_table(PyObject *module, PyObject *action);
 	{"_stack_slowly", debug_stack_slowly, METH_O, NULL}, \
 	{"_stack_variables", debug_stack_variables, METH_O, NULL}, \
 	{"_stack_way", debug_stack_way, METH_NOARGS, NULL}, \
+	{"_stack_refuse", debug_stack_refuse, METH_NOARGS, NULL}, \
 	{"_stack_prove", debug_stack_prove, METH_VARARGS, NULL}, \
 	{"_stack_cost", debug_stack_cost, METH_O, NULL}, \
 	{"_code_table", debug_code_table, METH_O, NULL}
