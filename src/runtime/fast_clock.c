@@ -49,15 +49,16 @@ static void set_reason(const char *text)
 	__atomic_store_n(&reason, text, __ATOMIC_RELAXED);
 }
 
-static bool kernel_trusts_it(void)
+/* Why the kernel does not trust it, as far as can be told; NULL: it does. */
+static const char *kernels_distrust(void)
 {
 	char name[16] = "";
 	int fd = open(fast_clock_source_file, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
-		return false;
+		return "what the kernel keeps time by is not told here: there is no /sys";
 	ssize_t n = read(fd, name, sizeof(name) - 1);
 	close(fd);
-	return n > 0 && !strcmp(name, "tsc\n");
+	return n > 0 && !strcmp(name, "tsc\n") ? NULL : "the kernel does not keep time by the processor's counter";
 }
 
 /* A process may have forbidden itself the counter. */
@@ -69,6 +70,13 @@ static bool is_allowed(void)
 #else
 	return false;
 #endif
+}
+
+static const char *why_not(void)
+{
+	if (!FAST_CLOCK_IS_WRITTEN)
+		return "not written for this processor";
+	return is_allowed() ? kernels_distrust() : "this process is forbidden the processor's counter";
 }
 
 /* Both clocks at one time: of some tries the one that was disturbed least. */
@@ -106,9 +114,9 @@ void fast_clock_begin(void)
 		return;
 	is_done = true;
 	measure_cost();
-	if (!is_allowed() || !kernel_trusts_it()) {
-		set_reason(FAST_CLOCK_IS_WRITTEN ? "the kernel does not keep time by the processor's counter" :
-			   "not written for this processor");
+	const char *refused = why_not();
+	if (refused) {
+		set_reason(refused);
 		return;
 	}
 	read_both(&begun_ticks, &begun_ns);
@@ -150,6 +158,6 @@ void fast_clock_check(void)
 	int64_t allowed_ns = (now_ns - fast_clock.first_ns) / astray_part + astray_ns;
 	if (ahead_ns > allowed_ns || ahead_ns < -allowed_ns)
 		give_up("the processor's counter went astray");
-	else if (!kernel_trusts_it())
+	else if (kernels_distrust())
 		give_up("the kernel no longer keeps time by the processor's counter");
 }
