@@ -55,7 +55,7 @@ static const char *kernels_distrust(void)
 	char name[16] = "";
 	int fd = open(fast_clock_source_file, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
-		return "what the kernel keeps time by is not told here: there is no /sys";
+		return "what the kernel keeps time by could not be read in /sys";
 	ssize_t n = read(fd, name, sizeof(name) - 1);
 	close(fd);
 	return n > 0 && !strcmp(name, "tsc\n") ? NULL : "the kernel does not keep time by the processor's counter";

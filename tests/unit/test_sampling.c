@@ -281,7 +281,7 @@ START_TEST(under_pressure_fewer_of_the_shortest_are_kept)
 }
 END_TEST
 
-/* It used next to nothing of the processor: what its waits cost is no matter. */
+/* It used next to nothing of the processor, so its waits may cost a tenth of a percent of the time that passed. */
 START_TEST(an_idle_process_keeps_all_its_long_waits)
 {
 	clock_process_ns = fake_used_ns;
