@@ -184,25 +184,35 @@ def bytes_a_lock(dry: bool, kind: str, folder: str, n: int) -> dict[str, Any]:
 def measure(options: argparse.Namespace, folder: str) -> dict[str, Any]:
     switch, rounds, n = Switch(options.dry, folder), options.rounds, options.n
     out: dict[str, Any] = {"clock_ns": clock_reading_ns()}
+
+    def wanted(name: str) -> bool:
+        return options.only in name
+
     for kind in KINDS:
         for form in ("with", "call", "bound"):
             for pct in (1, 0):
+                if not wanted(f"{kind} {form} {pct}%"):
+                    continue
                 found = ratios(switch, kind, form, pct, n, rounds)
                 out[f"{kind} {form} {pct}%"] = found["on"]
                 if pct == 1:
                     out[f"{kind} {form} bare ns"] = found["bare_ns"]
                     out[f"{kind} {form} stopped"] = found["after"]
                     out[f"{kind} {form} stopped, made while on"] = found["made_on"]
-            out[f"{kind} {form} 100%"] = ratios(switch, kind, form, 100, n // 4, max(2, rounds // 4))["on"]
-        created = ratios(switch, kind, "create", 1, n, rounds)
-        out[f"{kind} create bare ns"], out[f"{kind} create 1%"] = created["bare_ns"], created["on"]
-        out[f"{kind} create stopped"] = created["after"]
-        out[f"{kind} sampled pair, clock readings"] = sampled_pair(switch, kind, n // 4, rounds)
-        out[f"{kind} sampled pair ns"] = out[f"{kind} sampled pair, clock readings"] * out["clock_ns"]
-    if options.heavy:
+            if wanted(f"{kind} {form} 100%"):
+                out[f"{kind} {form} 100%"] = ratios(switch, kind, form, 100, n // 4, max(2, rounds // 4))["on"]
+        if wanted(f"{kind} create 1%"):
+            created = ratios(switch, kind, "create", 1, n, rounds)
+            out[f"{kind} create bare ns"], out[f"{kind} create 1%"] = created["bare_ns"], created["on"]
+            out[f"{kind} create stopped"] = created["after"]
+        if wanted(f"{kind} sampled pair"):
+            out[f"{kind} sampled pair, clock readings"] = sampled_pair(switch, kind, n // 4, rounds)
+            out[f"{kind} sampled pair ns"] = out[f"{kind} sampled pair, clock readings"] * out["clock_ns"]
+    if options.heavy and wanted("50 threads"):
         found = crowd.ratio(lambda: switch.on(1), switch.off, 4 * rounds)  # chance has most say here
         out.update({"50 threads" + {"ratio": ""}.get(name, ", " + name): value for name, value in found.items()})
-        for kind in KINDS:
+    for kind in KINDS if options.heavy else ():
+        if wanted(f"{kind} bytes"):
             grown = bytes_a_lock(options.dry, kind, folder, options.locks)
             out[f"{kind} bytes"], out[f"{kind} bare bytes"] = grown["bytes"], grown["bare_bytes"]
             if grown["own"]:
@@ -215,6 +225,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--dry", action="store_true")
     parser.add_argument("--heavy", action="store_true")
+    parser.add_argument("--only", default="", help="measures with this in their names")
     parser.add_argument("--rounds", type=int, default=30)
     parser.add_argument("--n", type=int, default=200)
     parser.add_argument("--locks", type=int, default=1_000_000)
