@@ -37,5 +37,5 @@ check-long: all
 	SNECK_STAGE='$(abs_top_builddir)/stage' SNECK_LONG=1 \
 		SNECK_SERVERS_PYTHON='$(abs_top_builddir)/venv-servers/bin/python' $(srcdir)/tests/servers/run || [ $$? = 77 ]
 .PHONY: check-unit check-long
-EXTRA_DIST += tests/python/test_examples.py tests/python/test_frames.py tests/python/test_slow_frames.py
+EXTRA_DIST += tests/python/test_examples.py tests/python/test_frames.py tests/python/test_semaphores.py tests/python/test_slow_frames.py
 EXTRA_DIST += tests/python/test_names.py tests/python/names_table.py

@@ -7,15 +7,12 @@
 The benchmark's clock is read outside of acquire(): between its readings the interpreter may go to another thread,
 lock or no lock.  It does so at the end of a call, of which an acquire has two (the clock's and its own) and two readings in a
 row one; so twice what was measured there is taken off what an acquire took.
-
-A semaphore's wait is not the wait of one lock, and is sampled: it is not in lock_stats().
 """
 
 from collections.abc import Iterator
 from typing import Any
 
 Run = dict[str, Any]
-SEMAPHORES = ("permits", "free_slots", "full_slots")
 ALONE = ("own_lock",)       # each thread has its own: what its acquires waited for is the interpreter
 KEYS = ("acquires", "took_ns", "apart_ns", "contentions", "apart_contentions", "max_ns")
 
@@ -55,7 +52,7 @@ def disagreements(runs: list[Run], mode: str) -> Iterator[str]:
             yield f"{lock}: {seen['acquires']:.0f} acquisitions estimated, in truth {own['acquires']:.0f}"
         if lock in ALONE and (seen["contended"] or seen["wait_ns"]):
             yield f"{lock}: waits, and nobody else ever had it"
-        if lock in SEMAPHORES or lock in ALONE:
+        if lock in ALONE:
             continue
         for what, told, took, apart, plain, slack in (
                 ("waits over 1 ms", seen["contentions"], own["contentions"], own["apart_contentions"], 0, 20),
@@ -77,10 +74,8 @@ def table(results: dict[str, list[Run]], mode: str) -> Iterator[str]:
     yield "| --- | --- |" + " ---: |" * 6
     for name, runs in results.items():
         for lock, (own, seen) in accounts(runs, mode).items():
-            semaphore = lock in SEMAPHORES
             told = ["not seen"] * 3 if seen is None else [
-                f"{seen['acquires']:,.0f}", "sampled" if semaphore else f"{seen['contentions']:,.0f}",
-                "sampled" if semaphore else f"{seen['wait_ns'] / 1e9:,.2f}"]
+                f"{seen['acquires']:,.0f}", f"{seen['contentions']:,.0f}", f"{seen['wait_ns'] / 1e9:,.2f}"]
             own_cells = [f"{own['acquires']:,.0f}", *waits(lock, own)]
             cells = [cell for pair in zip(own_cells, told) for cell in pair]
             yield f"| {name} | {lock} | " + " | ".join(cells) + " |"

@@ -12,13 +12,14 @@
 
 #include "collector/holds.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "runtime/error.h"
 #include "runtime/fork.h"
 #include "runtime/mutex.h"
+#include "runtime/stats.h"
+#include "runtime/threads.h"
 
 enum {
 	BUCKETS = 1024,
@@ -77,15 +78,30 @@ void holds_on_change(void (*changed)(bool any))
 	mutex_unlock(&holds_lock);
 }
 
-int holds_begin(const struct hold *hold)
+/* The end of the key's chain, with room for one more of the key. */
+static struct node **end_of_chain(uintptr_t key, unsigned most)
+{
+	struct node **oldest = NULL, **end = bucket_of(key);
+	unsigned n = 0;
+	for (; *end; end = &(*end)->next)
+		if ((*end)->hold.key == key && n++ == 0)
+			oldest = end;
+	if (n < most)
+		return end;
+	if (end == &(*oldest)->next)
+		end = oldest;
+	node_remove(oldest);
+	stats_count(STAT_holds_lost);
+	return end;
+}
+
+int holds_begin(const struct hold *hold, unsigned most)
 {
 	int error = OK;
 	mutex_lock(&holds_lock);
 	struct node *node = n_holds < HOLDS_MAX ? node_new() : NULL;
 	if (node) {
-		struct node **end = bucket_of(hold->key);
-		while (*end)
-			end = &(*end)->next;
+		struct node **end = end_of_chain(hold->key, most);
 		*node = (struct node){.hold = *hold};
 		*end = node;
 		filter_add(hold->key, 1);
@@ -99,7 +115,7 @@ int holds_begin(const struct hold *hold)
 }
 
 /* The oldest hold of the key by the thread (0: by any). */
-static struct node **find(uintptr_t key, uintptr_t thread)
+static struct node **find(uintptr_t key, uint64_t thread)
 {
 	for (struct node **place = bucket_of(key); *place; place = &(*place)->next)
 		if ((*place)->hold.key == key && (!thread || (*place)->hold.thread == thread))
@@ -107,7 +123,7 @@ static struct node **find(uintptr_t key, uintptr_t thread)
 	return NULL;
 }
 
-bool holds_find(uintptr_t key, uintptr_t thread, struct hold *hold)
+bool holds_find(uintptr_t key, uint64_t thread, struct hold *hold)
 {
 	mutex_lock(&holds_lock);
 	struct node **place = find(key, thread);
@@ -117,7 +133,7 @@ bool holds_find(uintptr_t key, uintptr_t thread, struct hold *hold)
 	return place;
 }
 
-bool holds_end(uintptr_t key, uintptr_t thread, bool any_thread, struct hold *hold)
+bool holds_end(uintptr_t key, uint64_t thread, bool any_thread, struct hold *hold)
 {
 	mutex_lock(&holds_lock);
 	struct node **place = find(key, thread);
@@ -132,7 +148,7 @@ bool holds_end(uintptr_t key, uintptr_t thread, bool any_thread, struct hold *ho
 }
 
 /* Remove what matches; NULL matches everything. */
-static unsigned remove_if(struct node **place, bool (*matches)(const struct hold *, uintptr_t), uintptr_t what)
+static unsigned remove_if(struct node **place, bool (*matches)(const struct hold *, uint64_t), uint64_t what)
 {
 	unsigned n = 0;
 	while (*place) {
@@ -146,23 +162,26 @@ static unsigned remove_if(struct node **place, bool (*matches)(const struct hold
 	return n;
 }
 
-static bool is_of_lock(const struct hold *hold, uintptr_t lock)
+static bool is_of_lock(const struct hold *hold, uint64_t lock)
 {
 	return (hold->key & ~(uintptr_t)TAG_MASK) == lock;
 }
 
-static bool is_of_another_thread(const struct hold *hold, uintptr_t thread)
+static bool is_of_another_thread(const struct hold *hold, uint64_t thread)
 {
 	return hold->thread != thread;
 }
 
-unsigned holds_tags(const void *lock)
+unsigned holds_tags(const void *lock, uint64_t thread)
 {
 	unsigned tags = 0;
 	mutex_lock(&holds_lock);
-	for (const struct node *node = *bucket_of((uintptr_t)lock); node; node = node->next)
-		if (is_of_lock(&node->hold, (uintptr_t)lock))
-			tags |= 1u << (node->hold.key & TAG_MASK);
+	for (const struct node *node = *bucket_of((uintptr_t)lock); node; node = node->next) {
+		unsigned tag = node->hold.key & TAG_MASK;
+		if (is_of_lock(&node->hold, (uintptr_t)lock) &&
+		    (tag == HOLD_OF_LOCK || !thread || node->hold.thread == thread))
+			tags |= 1u << tag;
+	}
 	mutex_unlock(&holds_lock);
 	return tags;
 }
@@ -202,5 +221,5 @@ void holds_postfork_child(void)
 {
 	mutex_postfork_child(&holds_lock);
 	for (size_t i = 0; i < BUCKETS && n_holds; i++)	/* most forks find none */
-		remove_if(&buckets[i], is_of_another_thread, (uintptr_t)pthread_self());
+		remove_if(&buckets[i], is_of_another_thread, thread_hot.self ? thread_hot.self->serial : 0);
 }

@@ -12,7 +12,7 @@
 
 struct hold {
 	uintptr_t key;
-	uintptr_t thread;		/* ident of the thread that acquired */
+	uint64_t thread;		/* serial of the thread that acquired (threads.h) */
 	int64_t acquired_ns;		/* monotonic */
 	double weight;			/* acquisitions this one stands for */
 	bool is_contended;		/* it had to wait */
@@ -48,17 +48,23 @@ static inline bool holds_maybe(const void *lock)
  */
 void holds_on_change(void (*changed)(bool any));
 
-/* Begin a hold.  OK, or ERR_LIMIT/ERR_NOMEM: it is not followed. */
-int holds_begin(const struct hold *hold);
+/*
+ * Begin a hold.  A key has at most `most` of them: the oldest gives way, and counts as lost.
+ * OK, or ERR_LIMIT/ERR_NOMEM: it is not followed.
+ */
+int holds_begin(const struct hold *hold, unsigned most);
 
 /* Is there a hold of this key, by this thread (0: any)?  Copies it. */
-bool holds_find(uintptr_t key, uintptr_t thread, struct hold *hold);
+bool holds_find(uintptr_t key, uint64_t thread, struct hold *hold);
 
-/* The tags under which the lock has holds: bit 1 << tag for each. */
-unsigned holds_tags(const void *lock);
+/*
+ * The tags under which the lock has holds: bit 1 << tag for each.  Of those that belong to a
+ * thread each (all but HOLD_OF_LOCK) this thread's alone; 0: anybody's.
+ */
+unsigned holds_tags(const void *lock, uint64_t thread);
 
 /* End the thread's own hold of this key, or else (thread 0, or any_thread) the oldest one. */
-bool holds_end(uintptr_t key, uintptr_t thread, bool any_thread, struct hold *hold);
+bool holds_end(uintptr_t key, uint64_t thread, bool any_thread, struct hold *hold);
 
 /* The lock died or was reset: drop all its holds, of every tag.  How many there were. */
 unsigned holds_drop(const void *lock);

@@ -15,7 +15,9 @@
 #include "collector/lock_exclude.h"
 #include "collector/lock_name.h"
 #include "collector/lock_sample.h"
+#include "collector/lock_search.h"
 #include "collector/lock_table.h"
+#include "collector/semaphore.h"
 #include "runtime/hot.h"
 #include "runtime/stats.h"
 
@@ -62,14 +64,20 @@ static struct lock_class *with_name(struct lock_class *c, PyObject *lock, const 
 	return lock_class_of(c->successor);
 }
 
+static const char *kind_of(const struct lock_place *place)
+{
+	if (!primitive_is_semaphores(place->use->role))
+		return place->use->kind;
+	return semaphore_kind(lock_search_first_argument(place->tstate, place->use->owner_frame));
+}
+
 /* The user knows the semaphore, not the lock inside. */
 static struct lock_class *as_primitive(struct lock_class *c, const struct lock_place *place)
 {
-	const char *kind = place->use->kind;
-	if (!kind || place->use->role == PRIMITIVE_TRANSPARENT)
+	if (!place->use->kind || place->use->role == PRIMITIVE_TRANSPARENT)
 		return c;
 	if (!c->of_primitive) {
-		struct lock_class *primitive = lock_class_intern(kind, c->name, c->owner);
+		struct lock_class *primitive = lock_class_intern(kind_of(place), c->name, c->owner);
 		if (primitive)
 			lock_class_set_module(primitive, c->module ? c->module : "");
 		c->of_primitive = primitive ? primitive->id : c->id;

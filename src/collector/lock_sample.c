@@ -97,15 +97,12 @@ static enum lock_event failure_of(const struct lock_call *call, PyObject *result
 /* Last of all, with a clock reading of its own: what the sample took is no part of the program's hold. */
 static void begin_hold(const struct operation *op, double weight, bool is_contended)
 {
-	struct hold stale, hold = {
-		.key = (uintptr_t)op->call->lock, .thread = op->thread->ident,
-		.weight = weight, .is_contended = is_contended,
+	struct hold hold = {
+		.key = (uintptr_t)op->call->lock, .thread = op->thread->serial,
+		.acquired_ns = fast_clock_ns(), .weight = weight, .is_contended = is_contended,
 	};
 	/* a lock is held once: what is still noted was released where we could not see it */
-	if (holds_maybe(op->call->lock) && holds_end(hold.key, 0, true, &stale))
-		stats_count(STAT_holds_lost);
-	hold.acquired_ns = fast_clock_ns();
-	if (holds_begin(&hold))
+	if (holds_begin(&hold, 1))
 		stats_count(STAT_holds_dropped);
 }
 
@@ -136,7 +133,7 @@ static bool has_succeeded(const struct attempt *a)
 }
 
 /* Exact counts, and whether it is kept, and for how many it stands. */
-static inline void count(struct attempt *a, struct lock_counts *counts, bool is_acquire)
+static inline void count(struct attempt *a, struct lock_counts *counts)
 {
 	int64_t wait_ns = a->end_ns - a->begin_ns;
 	a->is_counted = true;
@@ -150,7 +147,7 @@ static inline void count(struct attempt *a, struct lock_counts *counts, bool is_
 	stats_count(STAT_contended);
 	thread_hot.last_wait_us = wait_ns < UINT32_MAX * INT64_C(1000) ? (uint32_t)(wait_ns / 1000) : UINT32_MAX;
 	if (counts)
-		lock_counts_add_wait(counts, wait_ns, is_acquire && has_succeeded(a));
+		lock_counts_add_wait(counts, wait_ns, has_succeeded(a));
 	a->is_kept = sampling_keep_wait(wait_ns, a->luck, &a->weight);
 }
 
@@ -202,24 +199,19 @@ static void account(struct thread *thread, bool is_contended, int64_t since_ns)
 		fast_clock_warm();
 }
 
-/* The lock is inside a semaphore: what is an acquire there, semaphore.c tells. */
-static bool is_semaphores(enum primitive_role role)
-{
-	return role == PRIMITIVE_SEMAPHORE_ACQUIRE || role == PRIMITIVE_SEMAPHORE_WAIT || role == PRIMITIVE_SEMAPHORE_RELEASE;
-}
-
 /* Which of a semaphore's or of the user's own operations was it?  a->result may be an exception. */
 static void record(struct operation *op, struct attempt *a, const struct sample_row *row)
 {
 	if (!a->is_counted)
-		count(a, lock_class_counts(op->lock_class), !is_semaphores(op->use.role));
+		count(a, primitive_is_semaphores(op->use.role) ? NULL : lock_class_counts(op->lock_class));
 	switch (op->use.role) {
 	case PRIMITIVE_SEMAPHORE_ACQUIRE:
-		if (a->is_kept && a->result == Py_True)
-			semaphore_begin(op, a->begin_ns, a->weight);
+		if ((a->is_kept || a->is_contended) && a->result == Py_True)
+			semaphore_begin(op, a->begin_ns, a->weight, a->is_contended);
 		break;
 	case PRIMITIVE_SEMAPHORE_WAIT:
-		semaphore_waited(op, a->begin_ns, a->is_kept ? a->weight : 0);
+		if (a->is_contended)
+			semaphore_waited(op, a->begin_ns);
 		break;
 	case PRIMITIVE_SEMAPHORE_RELEASE:
 		break;
@@ -328,7 +320,7 @@ static COLD PyObject *acquire_looked_at(struct thread *thread, const struct lock
 	a->begin_ns = fast_clock_ns();
 	thread_hot.is_sampling = true;
 	operation_look_around(&op, thread, call);
-	bool is_found = op.lock_class && operation_find_row(&op, LOCK_EVENT_PLAIN, &row);
+	bool is_found = op.lock_class && !primitive_is_semaphores(op.use.role) && operation_find_row(&op, LOCK_EVENT_PLAIN, &row);
 	thread_hot.is_sampling = false;
 	int64_t now_ns = fast_clock_ns(), look_ns = now_ns - a->begin_ns;
 	if (!lock_is_busy(call->lock, &lock_looks[call->method->kind]))
@@ -373,7 +365,7 @@ static SNECK_HOT_CODE PyObject *acquire_timed(const struct lock_call *call, stru
 	if (a->is_unsure)	/* most of these did not wait */
 		glance(call, a);
 	if (a->counts)
-		count(a, a->counts, true);
+		count(a, a->counts);
 	if (!a->lock_class || a->is_kept)
 		record_afterwards(call, a);
 	return a->result;
@@ -461,10 +453,12 @@ static PyObject *release_semaphore(struct thread *thread, const struct lock_call
 	PyObject *result = lock_call_original(call);
 	thread_hot.is_sampling = true;
 	operation_look_around(&op, thread, call);
-	if (op.use.role == PRIMITIVE_SEMAPHORE_ACQUIRE)
-		semaphore_acquire_ends(&op, result, now_ns);
-	else if (op.use.role == PRIMITIVE_SEMAPHORE_RELEASE)
+	if (op.use.role == PRIMITIVE_SEMAPHORE_ACQUIRE) {
+		if (semaphore_acquire_ends(&op, result, now_ns))
+			account(thread, true, now_ns);
+	} else if (op.use.role == PRIMITIVE_SEMAPHORE_RELEASE) {
 		semaphore_release_ends(&op, result, now_ns);
+	}
 	thread_hot.is_sampling = false;
 	return result;
 }
@@ -473,7 +467,7 @@ PyObject *lock_release_slow(LOCK_CALL_PARAMETERS)
 {
 	const struct lock_call call = LOCK_CALL;
 	struct thread *thread = sampling_thread();
-	unsigned tags = thread ? holds_tags(lock) : 0;
+	unsigned tags = thread ? holds_tags(lock, sampling_is_complete() ? 0 : thread->serial) : 0;
 	if (tags & 1u << HOLD_OF_LOCK)
 		return release_lock(thread, &call);
 	if (tags)

@@ -24,6 +24,12 @@ enum primitive_role {
 	PRIMITIVE_INNER,		/* nobody's business: leave it out */
 };
 
+/* The lock is inside a semaphore: what is an acquire there, semaphore.c tells. */
+static inline bool primitive_is_semaphores(enum primitive_role role)
+{
+	return role == PRIMITIVE_SEMAPHORE_ACQUIRE || role == PRIMITIVE_SEMAPHORE_WAIT || role == PRIMITIVE_SEMAPHORE_RELEASE;
+}
+
 struct primitive_use {
 	enum primitive_role role;
 	size_t skip;			/* leaf frames that are the library's: the user's leaf is frames[skip] */

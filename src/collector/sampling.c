@@ -131,6 +131,11 @@ bool sampling_has_budget(void)
 	return settings.budget_pct > 0;
 }
 
+bool sampling_is_complete(void)
+{
+	return settings.capture_pct >= 100 && settings.budget_pct <= 0;
+}
+
 /*
  * The samples of a window took cost_ns of used_ns: by their usual cost, as there may be but one.
  * Where nearly all time is theirs, the rest is not well known; the next window tells.

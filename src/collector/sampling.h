@@ -54,6 +54,9 @@ static inline bool sampling_keep_wait(int64_t wait_ns, double luck, double *weig
 /* Is there a budget?  If not, what a sample costs need not be measured. */
 bool sampling_has_budget(void);
 
+/* Is every operation sampled, and will be? */
+bool sampling_is_complete(void);
+
 /* What a sample has just cost the thread: keeps it in its budget.  now_ns: monotonic. */
 void sampling_account(struct thread *thread, int64_t cost_ns, int64_t now_ns);
 

@@ -1,20 +1,27 @@
 /*
  * semaphore.c - what a semaphore's user did, from what its inner lock was used for.
  *
- *     acquire():  inner lock taken   an acquire is under way: noted under SEMAPHORE_BEING_ACQUIRED
- *                 (waits, perhaps)   noted likewise, with the weight of a contended one
- *                 inner lock freed   it ended: got a permit, or not
- *     release():  inner lock freed   a permit is back: ends a hold, the thread's own or the oldest
+ *     acquire():  inner lock taken   an acquire is under way: noted, if it is drawn or had to wait
+ *                 (waits, perhaps)   noted as one that had to wait, if it was not yet
+ *                 inner lock freed   it ended: got a permit, or not; counts, is kept by what it waited in all
+ *     release():  inner lock freed   a permit is back: ends the thread's own hold
  *
  * Whether a permit was got is in acquire()'s local `rc`, the same in every version.
+ *
+ * A permit may be given back by another thread.  Where not every acquire is sampled, that cannot be told
+ * from the return of one that was not: such a hold is given up rather than ended by a stranger.
  */
 #include <config.h>
 
 #include "collector/semaphore.h"
 
+#include <limits.h>
+
 #include "collector/holds.h"
 #include "collector/lock_search.h"
 #include "collector/py_symbols.h"
+#include "collector/sampling.h"
+#include "runtime/fast_clock.h"
 #include "runtime/stats.h"
 
 static uintptr_t key_of(const void *inner, enum hold_tag tag)
@@ -22,23 +29,37 @@ static uintptr_t key_of(const void *inner, enum hold_tag tag)
 	return (uintptr_t)inner | tag;
 }
 
+const char *semaphore_kind(PyObject *semaphore)
+{
+	PyObject *threading = PyDict_GetItemString(PyImport_GetModuleDict(), "threading");
+	PyObject *bounded = threading && PyModule_Check(threading) ?
+			    PyDict_GetItemString(PyModule_GetDict(threading), "BoundedSemaphore") : NULL;
+	bool is_bounded = semaphore && bounded && PyType_Check(bounded) &&
+			  PyType_IsSubtype(Py_TYPE(semaphore), (PyTypeObject *)bounded);
+	return is_bounded ? "threading.BoundedSemaphore" : "threading.Semaphore";
+}
+
+/* Of one semaphore, where holds may be left behind; at 1 % these are 3,200 permits. */
+enum { SAMPLED_HOLDS_MAX = 32 };
+
 static void begin(const void *inner, enum hold_tag tag, const struct operation *op, int64_t ns, double weight,
 		  bool is_contended)
 {
 	struct hold hold = {
-		.key = key_of(inner, tag), .thread = op->thread->ident,
+		.key = key_of(inner, tag), .thread = op->thread->serial,
 		.acquired_ns = ns, .weight = weight, .is_contended = is_contended,
 	};
-	if (holds_begin(&hold))
+	bool is_bounded = tag == HOLD_OF_SEMAPHORE && !sampling_is_complete();
+	if (holds_begin(&hold, is_bounded ? SAMPLED_HOLDS_MAX : UINT_MAX))
 		stats_count(STAT_holds_dropped);
 }
 
-void semaphore_begin(const struct operation *op, int64_t begin_ns, double weight)
+void semaphore_begin(const struct operation *op, int64_t begin_ns, double weight, bool is_contended)
 {
 	struct hold stale;
 	/* left by an acquire whose end was not seen */
-	holds_end(key_of(op->call->lock, SEMAPHORE_BEING_ACQUIRED), op->thread->ident, false, &stale);
-	begin(op->call->lock, SEMAPHORE_BEING_ACQUIRED, op, begin_ns, weight, false);
+	holds_end(key_of(op->call->lock, SEMAPHORE_BEING_ACQUIRED), op->thread->serial, false, &stale);
+	begin(op->call->lock, SEMAPHORE_BEING_ACQUIRED, op, begin_ns, weight, is_contended);
 }
 
 /* An attribute of an object whose class is the standard library's.  New reference, or NULL. */
@@ -53,26 +74,27 @@ static PyObject *plain_attribute(PyObject *object, const char *name)
 /* The lock inside the condition inside the semaphore; borrowed, the semaphore keeps it. */
 static PyObject *inner_lock(const struct operation *op)
 {
+	PyObject *type, *value, *traceback;
+	PyErr_Fetch(&type, &value, &traceback);
 	PyObject *semaphore = lock_search_first_argument(op->tstate, op->use.owner_frame);
 	PyObject *condition = plain_attribute(semaphore, "_cond");
 	PyObject *lock = plain_attribute(condition, "_lock");
 	Py_XDECREF(condition);
 	Py_XDECREF(lock);
+	PyErr_Restore(type, value, traceback);
 	return lock;
 }
 
-void semaphore_waited(const struct operation *op, int64_t begin_ns, double weight)
+void semaphore_waited(const struct operation *op, int64_t begin_ns)
 {
 	struct hold before;
 	PyObject *inner = inner_lock(op);
 	if (!inner)
 		return;
-	bool is_under_way = holds_end(key_of(inner, SEMAPHORE_BEING_ACQUIRED), op->thread->ident, false, &before);
 	/* it counts as the contended one it is, from its beginning where that was seen */
-	if (is_under_way && before.is_contended)
-		weight = before.weight;
-	if (weight > 0)
-		begin(inner, SEMAPHORE_BEING_ACQUIRED, op, is_under_way ? before.acquired_ns : begin_ns, weight, true);
+	if (holds_end(key_of(inner, SEMAPHORE_BEING_ACQUIRED), op->thread->serial, false, &before))
+		begin_ns = before.acquired_ns;
+	begin(inner, SEMAPHORE_BEING_ACQUIRED, op, begin_ns, 1, true);
 }
 
 /* acquire()'s local `rc`.  Where it cannot be read, acquires are believed to succeed. */
@@ -98,34 +120,46 @@ static enum lock_event failure_of(const struct lock_call *call, bool is_contende
 	return is_contended ? LOCK_EVENT_TIMEOUT : LOCK_EVENT_WOULD_BLOCK;
 }
 
-void semaphore_acquire_ends(struct operation *op, PyObject *result, int64_t now_ns)
+/* Count one that had to wait.  Is it kept, and for how many does it stand? */
+static bool count_wait(const struct operation *op, int64_t wait_ns, bool has_it, double *weight)
+{
+	struct lock_counts *counts = lock_class_counts(op->lock_class);
+	if (counts)
+		lock_counts_add_wait(counts, wait_ns, has_it);
+	return sampling_keep_wait(wait_ns, rng_uniform(&thread_hot.rng), weight);
+}
+
+bool semaphore_acquire_ends(struct operation *op, PyObject *result, int64_t now_ns)
 {
 	struct hold under_way;
 	uintptr_t key = key_of(op->call->lock, SEMAPHORE_BEING_ACQUIRED);
-	if (!result || !holds_end(key, op->thread->ident, false, &under_way) || !op->lock_class)
-		return;
+	if (!result || !holds_end(key, op->thread->serial, false, &under_way) || !op->lock_class)
+		return false;
 	double wait_ns = operation_ns(under_way.acquired_ns, now_ns), weight = under_way.weight;
 	bool has_it = has_permit(op);
+	if (under_way.is_contended && !count_wait(op, (int64_t)wait_ns, has_it, &weight))
+		return false;
 	double values[SAMPLE_TYPES] = {
 		[SAMPLE_LOCK_ACQUIRE_WAIT] = wait_ns * weight,
 		[SAMPLE_LOCK_ACQUIRE] = has_it ? weight : 0,
 		[SAMPLE_LOCK_ACQUIRE_FAILED] = has_it ? 0 : weight,
 		[SAMPLE_LOCK_CONTENDED] = under_way.is_contended ? weight : 0,
 	};
-	if (has_it) {
-		begin(op->call->lock, HOLD_OF_SEMAPHORE, op, now_ns, weight, under_way.is_contended);
-		lock_class_count_acquires(op->lock_class, weight);
-	} else {
-		stats_count(STAT_failed_acquires);
-	}
 	operation_add(op, has_it ? LOCK_EVENT_PLAIN : failure_of(op->call, under_way.is_contended), NULL, values);
+	if (!has_it)
+		stats_count(STAT_failed_acquires);
+	else if (!under_way.is_contended)
+		lock_class_count_acquires(op->lock_class, weight);
+	if (has_it)
+		begin(op->call->lock, HOLD_OF_SEMAPHORE, op, fast_clock_ns(), weight, under_way.is_contended);
+	return under_way.is_contended;
 }
 
 void semaphore_release_ends(struct operation *op, PyObject *result, int64_t now_ns)
 {
 	struct hold hold;
 	uintptr_t key = key_of(op->call->lock, HOLD_OF_SEMAPHORE);
-	if (!result || !holds_end(key, op->thread->ident, true, &hold) || !op->lock_class)
+	if (!result || !holds_end(key, op->thread->serial, sampling_is_complete(), &hold) || !op->lock_class)
 		return;
 	double hold_ns = operation_ns(hold.acquired_ns, now_ns) * hold.weight;
 	double values[SAMPLE_TYPES] = {

@@ -9,14 +9,23 @@
 
 #include "collector/lock_operation.h"
 
-/* The inner lock was taken in acquire(), which began at begin_ns: it is sampled, for weight. */
-void semaphore_begin(const struct operation *op, int64_t begin_ns, double weight);
+/* What the object that the inner lock is in is of: both of threading's classes share one acquire(). */
+const char *semaphore_kind(PyObject *semaphore);
 
-/* acquire() had to wait for a permit, until now: kept for weight, or (0) not at all. */
-void semaphore_waited(const struct operation *op, int64_t begin_ns, double weight);
+/*
+ * The inner lock was taken in acquire(), which began at begin_ns: it is sampled, for weight, or had to
+ * wait for the inner lock.
+ */
+void semaphore_begin(const struct operation *op, int64_t begin_ns, double weight, bool is_contended);
 
-/* Releases of the inner lock: how acquire() ended; a permit given back.  result: of the inner call. */
-void semaphore_acquire_ends(struct operation *op, PyObject *result, int64_t now_ns);
+/* acquire() has had to wait for a permit since begin_ns. */
+void semaphore_waited(const struct operation *op, int64_t begin_ns);
+
+/*
+ * Releases of the inner lock: how acquire() ended (true: a wait was kept); a permit given back.
+ * result: of the inner call.
+ */
+bool semaphore_acquire_ends(struct operation *op, PyObject *result, int64_t now_ns);
 void semaphore_release_ends(struct operation *op, PyObject *result, int64_t now_ns);
 
 #endif

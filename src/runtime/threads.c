@@ -143,8 +143,10 @@ static struct thread *thread_new(void)
 /* With threads_lock, which it gives back. */
 static struct thread *enter(void)
 {
+	static uint64_t last_serial;
 	struct thread *thread = thread_new();
 	if (thread) {
+		thread->serial = ++last_serial;
 		list_add(&threads, thread);
 		thread_hot.self = thread;
 		thread_hot.ident = thread->ident;

@@ -53,6 +53,8 @@ struct thread {
 	int window_draws, window_costs;	/* a sample may cost at its acquire and at its release */
 	int64_t usual_cost_ns, usual_wait_cost_ns;	/* of one of these; 0: none yet */
 
+	uint64_t serial;		/* from 1; unlike ident, no later thread's */
+
 	/* who it is, for the labels; guarded by cache.lock once listed */
 	uintptr_t ident;
 	long native_id;

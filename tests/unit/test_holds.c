@@ -5,18 +5,25 @@
 
 #include "collector/holds.h"
 
-#include <pthread.h>
+#include <limits.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "runtime/error.h"
+#include "runtime/stats.h"
+#include "runtime/threads.h"
 #include "unit.h"
 
 static const uintptr_t lock = 0x7f0000001230;
 
-static void begin(uintptr_t key, uintptr_t thread, int64_t at)
+static int begin_of(unsigned most, uintptr_t key, uint64_t thread, int64_t at)
 {
-	ck_assert_int_eq(holds_begin(&(struct hold){.key = key, .thread = thread, .acquired_ns = at, .weight = 2}), OK);
+	return holds_begin(&(struct hold){.key = key, .thread = thread, .acquired_ns = at, .weight = 2}, most);
+}
+
+static void begin(uintptr_t key, uint64_t thread, int64_t at)
+{
+	ck_assert_int_eq(begin_of(UINT_MAX, key, thread, at), OK);
 }
 
 START_TEST(a_hold_is_found_and_ended_once)
@@ -71,7 +78,7 @@ START_TEST(a_full_table_refuses)
 	int error = OK;
 	uintptr_t n = 0;
 	while (!error && n < 1000000)
-		error = holds_begin(&(struct hold){.key = lock + 16 * n++, .thread = 1});
+		error = holds_begin(&(struct hold){.key = lock + 16 * n++, .thread = 1}, UINT_MAX);
 	ck_assert_int_eq(error, ERR_LIMIT);
 	holds_clear();
 	begin(lock, 1, 1);
@@ -82,8 +89,10 @@ END_TEST
 START_TEST(a_forked_child_keeps_its_own_threads_holds)
 {
 	struct hold hold;
-	begin(lock, (uintptr_t)pthread_self(), 10);
-	begin(lock + 16, 1, 11);
+	ck_assert_int_eq(threads_init(), OK);
+	uint64_t self = thread_self_wait()->serial;
+	begin(lock, self, 10);
+	begin(lock + 16, self + 1, 11);
 	holds_prefork();
 	pid_t child = fork();
 	if (!child) {
@@ -99,6 +108,38 @@ START_TEST(a_forked_child_keeps_its_own_threads_holds)
 }
 END_TEST
 
+START_TEST(the_oldest_gives_way_where_there_are_too_many_of_one_lock)
+{
+	struct hold hold;
+	uint64_t before[STATS], after[STATS];
+	stats_read(before);
+	for (int64_t at = 1; at <= 4; at++)
+		ck_assert_int_eq(begin_of(3, lock | 1, 1, at), OK);
+	ck_assert_int_eq(begin_of(1, lock, 1, 9), OK);
+	ck_assert_int_eq(begin_of(1, lock, 2, 10), OK);
+	ck_assert_uint_eq(holds_count(), 4);
+	stats_read(after);
+	ck_assert_uint_eq(after[STAT_holds_lost] - before[STAT_holds_lost], 2);
+	ck_assert(holds_end(lock | 1, 1, false, &hold));
+	ck_assert_int_eq(hold.acquired_ns, 2);
+	ck_assert(holds_end(lock, 0, true, &hold));
+	ck_assert_int_eq(hold.acquired_ns, 10);
+	holds_clear();
+}
+END_TEST
+
+START_TEST(tags_are_the_threads_own_but_a_locks)
+{
+	begin(lock, 1, 10);
+	begin(lock | HOLD_OF_SEMAPHORE, 2, 20);
+	ck_assert_uint_eq(holds_tags((void *)lock, 0), 1u << HOLD_OF_LOCK | 1u << HOLD_OF_SEMAPHORE);
+	ck_assert_uint_eq(holds_tags((void *)lock, 2), 1u << HOLD_OF_LOCK | 1u << HOLD_OF_SEMAPHORE);
+	ck_assert_uint_eq(holds_tags((void *)lock, 3), 1u << HOLD_OF_LOCK);
+	holds_clear();
+}
+END_TEST
+
 UNIT_TESTS("holds", a_hold_is_found_and_ended_once, each_holder_ends_its_own_and_a_stranger_the_oldest,
 	   a_dead_lock_takes_its_holds_of_every_tag_along, a_full_table_refuses,
+	   the_oldest_gives_way_where_there_are_too_many_of_one_lock, tags_are_the_threads_own_but_a_locks,
 	   a_forked_child_keeps_its_own_threads_holds)
