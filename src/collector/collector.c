@@ -81,6 +81,7 @@ int collector_start(const struct options *options, char *reason, size_t reason_s
 {
 	int error = prepare();
 	refusal = NULL;
+	stats_set_source(STAT_contended, lock_class_contended);
 	if (!error && options->lock_enabled)
 		error = start_locks(options, reason, reason_size);
 	if (!error)

@@ -16,6 +16,7 @@
 #include "runtime/fork.h"
 #include "runtime/hot.h"
 #include "runtime/mutex.h"
+#include "runtime/stats.h"
 
 enum {
 	INDEX_SIZE = 2 * LOCK_CLASSES_MAX,
@@ -268,6 +269,17 @@ void lock_class_read(struct lock_class *c, struct lock_counts *counts)
 	mutex_unlock(&classes_lock);
 }
 
+uint64_t lock_class_contended(void)
+{
+	uint64_t sum = 0;
+	struct lock_counts counts;
+	for (uint32_t id = 1, last = lock_class_last(); id <= last; id++) {
+		lock_class_read(lock_class_of(id), &counts);
+		sum += counts.contended;
+	}
+	return sum;
+}
+
 void lock_class_reset_counts(void)
 {
 	mutex_lock(&classes_lock);
@@ -277,6 +289,7 @@ void lock_class_reset_counts(void)
 		if (!kept)
 			continue;
 		counts_now(&kept[0], true, &forgotten);
+		stats_add(STAT_contended, forgotten.contended + kept[1].contended);
 		kept[1] = (struct lock_counts){0};
 	}
 	mutex_unlock(&classes_lock);

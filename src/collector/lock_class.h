@@ -105,6 +105,9 @@ bool lock_class_take(struct lock_class *lock_class, struct lock_counts *counts);
 /* Totals and what came since. */
 void lock_class_read(struct lock_class *lock_class, struct lock_counts *counts);
 
+/* How many attempts found their lock taken, of all classes since the last reset; the rest is in STAT_contended. */
+uint64_t lock_class_contended(void);
+
 /* Forget all counts (a new start), not the classes. */
 void lock_class_reset_counts(void);
 

@@ -144,7 +144,6 @@ static inline void count(struct attempt *a, struct lock_counts *counts)
 		a->is_kept = true;
 		return;
 	}
-	stats_count(STAT_contended);
 	thread_hot.last_wait_us = wait_ns < UINT32_MAX * INT64_C(1000) ? (uint32_t)(wait_ns / 1000) : UINT32_MAX;
 	if (counts)
 		lock_counts_add_wait(counts, wait_ns, has_succeeded(a));

@@ -43,12 +43,14 @@ static inline bool sampling_keep_wait(int64_t wait_ns, double luck, double *weig
 	int64_t certain_ns = __atomic_load_n(&sampling_certain_wait_ns, __ATOMIC_RELAXED);
 	if (wait_ns >= certain_ns)
 		return true;
-	double keep = (double)wait_ns / (double)certain_ns, keep_min;
+	double wait = (double)wait_ns, certain = (double)certain_ns, keep_min;
 	__atomic_load(&sampling_keep_min, &keep_min, __ATOMIC_RELAXED);
-	if (keep < keep_min)
-		keep = keep_min;	/* a wait of no length still stands for something */
-	*weight = 1 / keep;
-	return luck <= keep;
+	if (wait < keep_min * certain)
+		wait = keep_min * certain;	/* a wait of no length still stands for something */
+	if (luck * certain > wait)	/* most are not kept, and pay for no division */
+		return false;
+	*weight = certain / wait;
+	return true;
 }
 
 /* Is there a budget?  If not, what a sample costs need not be measured. */

@@ -17,10 +17,19 @@ const struct stat_info stat_infos[STATS] = {
 
 _Atomic uint64_t stat_counters[STATS] SNECK_AT_FORK;
 
+static uint64_t (*_Atomic sources[STATS])(void);
+
+void stats_set_source(enum stat_id stat, uint64_t (*more)(void))
+{
+	sources[stat] = more;
+}
+
 void stats_read(uint64_t values[STATS])
 {
-	for (enum stat_id stat = 0; stat < STATS; stat++)
-		values[stat] = atomic_load_explicit(&stat_counters[stat], memory_order_relaxed);
+	for (enum stat_id stat = 0; stat < STATS; stat++) {
+		uint64_t (*more)(void) = sources[stat];
+		values[stat] = atomic_load_explicit(&stat_counters[stat], memory_order_relaxed) + (more ? more() : 0);
+	}
 }
 
 void stats_postfork_child(void)

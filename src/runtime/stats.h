@@ -35,6 +35,9 @@ static inline void stats_count(enum stat_id stat)
 	stats_add(stat, 1);
 }
 
+/* What is counted elsewhere anyway, as waits are, is not counted here once more: `more` is added to the row. */
+void stats_set_source(enum stat_id stat, uint64_t (*more)(void));
+
 /* All of them, each as of some moment during the call. */
 void stats_read(uint64_t values[STATS]);
 

@@ -63,6 +63,22 @@ START_TEST(stats_start_from_zero_in_a_child)
 }
 END_TEST
 
+static uint64_t seven(void)
+{
+	return 7;
+}
+
+START_TEST(what_is_counted_elsewhere_is_added)
+{
+	uint64_t values[STATS];
+	stats_add(STAT_contended, 2);
+	stats_set_source(STAT_contended, seven);
+	stats_read(values);
+	ck_assert_uint_eq(values[STAT_contended], 9);
+	stats_set_source(STAT_contended, NULL);
+}
+END_TEST
+
 START_TEST(stats_names_are_unlike_each_other)
 {
 	for (enum stat_id a = 0; a < STATS; a++)
@@ -72,4 +88,4 @@ START_TEST(stats_names_are_unlike_each_other)
 END_TEST
 
 UNIT_TESTS("stats", stats_lose_no_count_under_threads, stats_add_to_their_own_row_alone, stats_start_from_zero_in_a_child,
-	   stats_names_are_unlike_each_other)
+	   what_is_counted_elsewhere_is_added, stats_names_are_unlike_each_other)
