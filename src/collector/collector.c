@@ -165,8 +165,10 @@ void collector_notes(void (*add)(void *context, const char *text), void *context
 
 void collector_status(struct status *status)
 {
+	char *replacement = lock_replacement();
 	status_truth(status, "lock_sampling", lock_is_running());
 	status_text(status, "lock_refused", refusal);
+	status_text(status, "lock_replaced", replacement);
 	status_text(status, "lock_look", lock_look_reason());
 	status_text(status, "far_hooks", lock_stubs_reason());
 	status_text(status, "slow_clock", fast_clock_reason());
@@ -177,6 +179,7 @@ void collector_status(struct status *status)
 	status_number(status, "holds", holds_count());
 	status_number(status, "threads", (int64_t)threads_count());
 	status_number(status, "functions", (int64_t)code_table_stats().codes);
+	free(replacement);
 }
 
 /* ---- fork ----------------------------------------------------------------------------------- */

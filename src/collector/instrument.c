@@ -42,7 +42,7 @@ static const char *method_doubt(PyObject *method, const PyMethodDef *def, const 
 static int prove_method(PyObject *method, const char *name, struct place *place, const char **reason)
 {
 	if (!PyCFunction_CheckExact(method)) {
-		*reason = "a method of the lock type is not a builtin one (something else wraps it)";
+		*reason = "what makes locks, or a method of theirs, is not CPython's own (gevent's patch, for one: start before it)";
 		return ERR_LAYOUT;
 	}
 	PyMethodDef *def = *(PyMethodDef **)((char *)method + sizeof(PyObject));

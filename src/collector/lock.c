@@ -25,6 +25,7 @@
 #include "collector/lock_site.h"
 #include "collector/lock_stubs.h"
 #include "collector/lock_table.h"
+#include "collector/py_text.h"
 #include "collector/sampling.h"
 #include "collector/thread_state.h"
 #include "runtime/error.h"
@@ -375,6 +376,37 @@ static void watch_own_types(void)
 		Py_XDECREF(lock);
 	}
 }
+
+/* ---- replaced by others ---------------------------------------------------------------- */
+
+/* What programs make their locks by.  New; NULL if there is none, as threading is not imported. */
+static PyObject *lock_maker(void)
+{
+	PyObject *threading = PyDict_GetItemString(PyImport_GetModuleDict(), "threading");	/* borrowed */
+	return threading ? PyObject_GetAttrString(threading, "Lock") : NULL;
+}
+
+/* A type from 3.13 on, before that _thread.allocate_lock. */
+static bool is_own_maker(PyObject *maker)
+{
+	if (PyType_Check(maker))
+		return lock_type_is_watched((PyTypeObject *)maker, LOCK_KIND_LOCK);
+	return PyCFunction_CheckExact(maker) && (void *)PyCFunction_GetFunction(maker) == *allocate_lock.at;
+}
+
+char *lock_replacement(void)
+{
+	PyObject *maker = lock_sampler.is_running ? lock_maker() : NULL, *reason = NULL;
+	if (maker && !is_own_maker(maker))
+		reason = PyUnicode_FromFormat("threading.Lock is %R: of what it makes, only CPython's own locks are seen", maker);
+	char *text = reason ? py_text(reason) : NULL;
+	Py_XDECREF(reason);
+	Py_XDECREF(maker);
+	PyErr_Clear();
+	return text;
+}
+
+/* ---- redirecting ----------------------------------------------------------------------- */
 
 static void redirect_method(struct lock_method *method)
 {

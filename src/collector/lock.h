@@ -22,6 +22,12 @@ bool lock_is_running(void);
 /* What contention is found by: NULL if by the lock's own state, else why not. */
 const char *lock_look_reason(void);
 
+/*
+ * What became of threading.Lock, if it is CPython's own no more (gevent's patches): what such a
+ * one makes need not come by here.  Gives; NULL if it is, or nothing is sampled.
+ */
+char *lock_replacement(void);
+
 /* Let go of the types of this interpreter, at its end, with its GIL. */
 void lock_forget_interpreter(int64_t interpreter);
 

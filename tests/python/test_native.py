@@ -373,6 +373,50 @@ class Behaviour(Case):
                 self.assertTrue(Owner().make().acquire())
 
 
+class Replaced(Case):
+    """By gevent's patches, for one: there an empty profile must have a reason that status() tells."""
+
+    PATCH = textwrap.dedent("""
+        import _thread, threading
+        class Green:
+            acquire = release = __enter__ = __exit__ = locked = lambda *args, **kwargs: True
+        def patch(*modules):
+            originals = [(module, name, getattr(module, name)) for module in modules
+                         for name in ("Lock", "lock", "LockType", "allocate_lock", "_allocate_lock") if hasattr(module, name)]
+            for module, name, _ in originals:
+                setattr(module, name, Green)
+            return originals
+        def said():
+            status = sneck.status()
+            print(repr((status["running"], status["refused"], status["collector"]["lock_replaced"])))
+    """)
+    REASON = "threading.Lock is <class '__main__.Green'>: of what it makes, only CPython's own locks are seen"
+
+    def said_in(self, code: str) -> list[tuple[bool, str | None, str | None]]:
+        ran = run_child(self.PATCH + "import sneck\nstart = lambda: sneck.start(output=output, quiet=True)\n" + textwrap.dedent(code),
+                        start=None)
+        self.assert_clean(ran)
+        return [ast.literal_eval(line) for line in ran.out.splitlines()]
+
+    def test_after_the_start_and_put_back(self) -> None:
+        self.assertEqual(self.said_in("""
+            said(); start(); said()
+            originals = patch(_thread, threading)
+            said()
+            for original in originals:
+                setattr(*original)
+            said()
+        """), [(False, None, None), (True, None, None), (True, None, self.REASON), (True, None, None)])
+
+    def test_before_the_start(self) -> None:
+        self.assertEqual(self.said_in("patch(threading); start(); said()"), [(True, None, self.REASON)])
+
+    def test_before_the_start_and_thread_as_well(self) -> None:
+        (running, refused, replaced), = self.said_in("patch(_thread, threading); start(); said()")
+        self.assertEqual((running, replaced), (False, None))
+        self.assertIn("start before it", refused or "")
+
+
 class OddPlaces(Case):
     """Each in a child: it must end well and quietly, with sane numbers."""
 

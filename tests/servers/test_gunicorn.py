@@ -46,6 +46,15 @@ class Gunicorn(ServerCase):
                 self.assert_truth(server, locks=LOCKS if preload else ("native_lock",), by_thread=False)
                 self.assert_quiet(server)
 
+    @needs("gevent")
+    def test_status_says_that_gevent_has_replaced_the_locks(self) -> None:
+        start, patch = "sneck.start(output='p/', quiet=True)", "gevent.monkey.patch_all()"
+        for code, key, said in ((f"{start}; {patch}", "lock_replaced", "gevent"), (f"{patch}; {start}", "lock_refused", "start before it")):
+            with self.subTest(code):
+                run = self.server(f"""python -c "import gevent.monkey, sneck; {code}; print(sneck.status()['collector']['{key}'])" """)
+                self.assertEqual(run.start().process.wait(), 0, run.log())
+                self.assertIn(said, run.log())
+
     def test_an_intake_gets_each_process_under_its_own_name(self) -> None:
         for preload in combinations([" --preload"], ["", " --preload"]):
             server = self.server(GTHREAD + preload + " app:app", intake=self.intake()).start().ready()
