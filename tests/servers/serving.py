@@ -23,12 +23,13 @@ SOURCE = os.path.dirname(os.path.dirname(HERE))
 sys.path[:0] = [os.path.join(SOURCE, "tests", "python"), os.path.join(SOURCE, "tests", "upload")]
 
 from intake import Intake  # noqa: E402
-from support import Rows, read_rows  # noqa: E402
+from support import SANITIZED, Case, Rows, read_rows  # noqa: E402
 
 STAGE = os.environ.get("SNECK_STAGE", os.path.join(SOURCE, "build", "stage"))
 BIN = os.path.dirname(sys.executable)  # the servers' virtual environment
 LONG = bool(os.environ.get("SNECK_LONG"))
 PATIENCE_S = 60  # for what takes well under a second: the machine may be busy
+SOON_S = 30 if SANITIZED else 5  # and the end of a server whose profiles arrive; it takes a quarter of a second
 LOCKS = ("native_lock", "session_lock", "lock_of_cache", "slow_lock", "keeper_lock")
 
 Tally = collections.Counter  # of (lock, thread)
@@ -64,6 +65,7 @@ class Server:
 
     def __init__(self, command: str, intake: "Intake | None" = None, **env: str) -> None:
         self.intake = intake
+        self.killed: set[int] = set()
         self.folder = tempfile.mkdtemp(prefix="sneck-servers-")
         self.profiles = os.path.join(self.folder, "profiles")
         self.truth = os.path.join(self.folder, "truth")
@@ -143,6 +145,11 @@ class Server:
         except subprocess.TimeoutExpired:
             raise AssertionError(f"the server does not end:\n{self.log()}") from None
 
+    def kill(self, pid: int) -> None:
+        """One of its processes, which has no end of its own then."""
+        self.killed.add(pid)
+        os.kill(pid, signal.SIGKILL)
+
     def remove(self) -> None:
         """Nothing of it stays, whatever became of it."""
         try:
@@ -208,10 +215,11 @@ class Server:
             yield upload.pid, upload.rows
 
     def from_files(self) -> Iterator[tuple[int, Rows]]:
-        """As they are named.  One is being written only while the server runs."""
+        """As they are named.  One is being written only while the server runs, or was by a process that was killed."""
         for name in sorted(os.listdir(self.profiles)) if os.path.isdir(self.profiles) else []:
             match = re.fullmatch(r".+\.(\d+)\.(\d+)\.pprof", name)
-            if name.endswith(".part") and self.process.poll() is None:
+            part = re.fullmatch(r".+\.(\d+)\.\d+\.pprof\.[0-9a-f]+\.part", name)
+            if part and (self.process.poll() is None or int(part[1]) in self.killed):
                 continue
             if not match:
                 raise AssertionError(f"a torn or foreign file: {name}")
@@ -220,7 +228,7 @@ class Server:
             yield int(match[1]), read_rows(one)
 
 
-class ServerCase(unittest.TestCase):
+class ServerCase(Case):
     ALL_LOCKS = LOCKS
 
     def server(self, command: str, kind: "type[Server]" = Server, intake: "Intake | None" = None, **env: str) -> Server:
@@ -268,6 +276,14 @@ class ServerCase(unittest.TestCase):
             if lock in locks and n:
                 out[(lock, thread) if by_thread else lock] += n
         return dict(out)
+
+    def assert_ends_soon(self, server: Server) -> None:
+        began = time.monotonic()
+        self.assertEqual(server.end(), 0, server.log())
+        self.assertLess(time.monotonic() - began, SOON_S, server.log())
+
+    def assert_one_file_each(self, server: Server, pids: "set[int]") -> None:
+        self.assertEqual(Tally(pid for pid, _ in server.from_files()), Tally(pids))
 
     def assert_quiet(self, server: Server) -> None:
         """Nothing said of us, nothing gone wrong."""

@@ -76,6 +76,21 @@ class Prefork(ServerCase):
         asked.communicate(timeout=PATIENCE_S)
         self.assertEqual(server.arrived() and sum(rows.of("slow_lock").acquires for rows in server.arrived().values()), 2)
 
+    def test_term_ends_it_as_soon_as_without_with_one_file_of_each_process(self) -> None:
+        """By itself it takes seven seconds, so both end at the same time."""
+        def attempt() -> None:
+            bare = self.celery(START.replace("sneck run ", "") + " --concurrency 2")
+            server = self.celery(START + " --concurrency 2", SNECK_UPLOAD_INTERVAL="3600")
+            workers = set(server.members()) - {server.process.pid}
+            while not workers <= server.counted().keys():
+                server.ask(4)
+            bare.send(signal.SIGTERM)
+            server.send(signal.SIGTERM)
+            self.assertEqual(bare.end(), 0)
+            self.assert_ends_soon(server)
+            self.assert_one_file_each(server, {server.process.pid, *workers})
+        self.attempts(attempt)
+
     def test_an_intake_gets_each_process_under_its_own_name(self) -> None:
         server = self.celery(START + " --max-tasks-per-child 1 --concurrency 2", intake=self.intake())
         workers = set(server.ask(4))

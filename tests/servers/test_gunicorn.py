@@ -1,10 +1,19 @@
 """gunicorn: every worker's operations arrive under its own pid, each once, and it ends as without."""
 
+import concurrent.futures
+import contextlib
+import http.client
 import os
 import signal
+import statistics
+import threading
+import time
 import unittest
+from typing import Iterator
 
-from serving import LOCKS, ServerCase, combinations, needs, wait_for
+from serving import LOCKS, SOON_S, Server, ServerCase, combinations, needs, wait_for
+
+from behaviour import Behaviour
 
 START = "sneck run gunicorn --workers 2 --no-control-socket --bind 127.0.0.1:8000"
 GTHREAD = START + " --worker-class gthread --threads 3"
@@ -108,6 +117,69 @@ class Gunicorn(ServerCase):
         wait_for(lambda: "Worker exiting" in server.log(), "one worker less")
         self.assertEqual(server.end(), 0)
         self.assert_truth(server)
+
+    def test_term_ends_it_soon_with_one_file_of_each_process(self) -> None:
+        def attempt() -> None:
+            server = self.server(START + " app:app", SNECK_UPLOAD_INTERVAL="3600").start().ready()
+            workers = server.get_from(2)
+            self.assert_ends_soon(server)
+            self.assert_one_file_each(server, {server.process.pid, *workers})
+        self.attempts(attempt)
+
+    def test_a_worker_killed_tears_no_file(self) -> None:
+        server = self.server(GTHREAD + " app:app", SNECK_UPLOAD_INTERVAL="0.1").start().ready()
+        with asking(server):
+            for _ in range(5):
+                newest = max(server.get_from(2))
+                wait_for(lambda: newest in server.arrived(), "a file of the worker")
+                server.kill(newest)
+        server.ready()
+        self.assertEqual(server.end(), 0)
+        self.assert_truth(server, without=server.killed)  # which reads every file whole
+
+    def test_an_agent_that_hangs_delays_no_request_and_the_end_for_a_while_alone(self) -> None:
+        """Workers wait for it at once, the master after them, each as long as one try may take, or 5 s."""
+        try_s, agent = 1, self.intake()
+        agent.behave(Behaviour(how="hang"))
+        hanging = self.server(START + " app:app", intake=agent, SNECK_UPLOAD_INTERVAL="0.2",
+                              DD_PROFILING_API_TIMEOUT_MS=str(1000 * try_s)).start().ready()
+        bare = self.server(START.replace("sneck run ", "") + " app:app").start().ready()
+        wait_for(lambda: len(agent.uploads) >= 2 and hanging.get(), "uploads under way")
+
+        def attempt() -> None:
+            usual_s, took_s = map(statistics.median, zip(*[(seconds_of(bare), seconds_of(hanging)) for _ in range(50)]))
+            self.assertLess(took_s - usual_s, 0.01)
+        self.attempts(attempt)
+        self.assertEqual(bare.end(), 0)
+        began = time.monotonic()
+        self.assertEqual(hanging.end(), 0, hanging.log())
+        self.assertLess(time.monotonic() - began, 2 * try_s + SOON_S, hanging.log())
+        self.assertNotIn("SIGKILL", hanging.log())
+
+
+def seconds_of(server: Server) -> float:
+    began = time.monotonic()
+    server.get()
+    return time.monotonic() - began
+
+
+@contextlib.contextmanager
+def asking(server: Server) -> Iterator[None]:
+    """Requests all the time; those of a worker that is killed have no answer."""
+    over = threading.Event()
+
+    def ask() -> None:
+        while not over.is_set():
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                server.get()
+
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        for _ in range(2):
+            pool.submit(ask)
+        try:
+            yield
+        finally:
+            over.set()
 
 
 if __name__ == "__main__":
