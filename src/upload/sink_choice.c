@@ -100,12 +100,25 @@ static bool is_socket(const char *path)
 	return stat(path, &status) == 0 && S_ISSOCK(status.st_mode);
 }
 
+/* Who sets Datadog's variables may know from ddtrace that an agent on this machine need not be named. */
+static void say_why_files(struct sink_choice *choice, const struct options *options)
+{
+	static const enum option_id datadogs[] = {OPTION_service, OPTION_env, OPTION_version, OPTION_tags, OPTION_profiling_tags};
+	snprintf(choice->why, sizeof(choice->why), "nothing names a server");
+	for (size_t i = 0; i < sizeof(datadogs) / sizeof(*datadogs); i++)
+		if (is_made(options, datadogs[i], OPTION_BY_SHARED_VARIABLE)) {
+			snprintf(choice->why, sizeof(choice->why), "nothing names a server (%s is set: for an agent on this "
+				 "machine DD_AGENT_HOST=localhost is needed)", options_source_text(options, datadogs[i]));
+			return;
+		}
+}
+
 /* Nobody said anything. */
-static void choose_by_default(struct sink_choice *choice)
+static void choose_by_default(struct sink_choice *choice, const struct options *options)
 {
 	if (!is_socket(sink_default_socket)) {
 		choice->kind = SINK_FILE;
-		snprintf(choice->why, sizeof(choice->why), "nothing names a server");
+		say_why_files(choice, options);
 		return;
 	}
 	choice->kind = SINK_AGENT;
@@ -120,7 +133,7 @@ void sink_choose(const struct options *options, struct sink_choice *choice)
 	if (problem)
 		snprintf(choice->problem, sizeof(choice->problem), "an upload without an agent takes an API key: set DD_API_KEY");
 	if (!claim) {
-		choose_by_default(choice);
+		choose_by_default(choice, options);
 		return;
 	}
 	choice->kind = claim->kind;
