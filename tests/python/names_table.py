@@ -8,6 +8,9 @@ the profiler is: use(lock) stands for its first use, and the label is of that li
 A runner gives a program what PREAMBLE imports (on its line 1) and, in FOUND, use().
 """
 
+import re
+import sys
+
 PREAMBLE = ("import contextlib, dataclasses, functools, logging, queue, threading, types;"
             " from threading import Barrier, BoundedSemaphore, Condition, Event, Lock, RLock, Semaphore;"
             " from queue import LifoQueue, PriorityQueue, Queue\n")
@@ -628,3 +631,22 @@ def work():
 work()
 """,
 }
+
+
+def expectations(source):
+    """[(label, owner or None), ...] as the program's comments say."""
+    expected = []
+    for number, line in enumerate(source.lstrip("\n").split("\n"), 2):
+        for text in re.findall(r"#: ([^\"]+)", line):
+            names, _, owner = text.partition("@")
+            line_number = 3 if "compile(" in line else number
+            for name in names.split():
+                label = "app.py:%d" % line_number + ("" if name == "-" else ":" + name)
+                expected.append((label, owner.strip() or None))
+    return expected
+
+
+def run(source, **names):
+    space = {"__name__": "app", **names}
+    sys.modules["app"] = type(sys)("app")       # dataclasses look their module up
+    exec(compile(PREAMBLE + source.lstrip("\n"), "/somewhere/app.py", "exec", dont_inherit=True), space)

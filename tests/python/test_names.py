@@ -20,21 +20,9 @@ from sneck import _sneck
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import names_table  # noqa: E402
+from names_table import expectations, run  # noqa: E402
 
 _sneck._name_init()
-
-
-def expectations(source):
-    """[(label, owner or None), ...] as the program's comments say."""
-    expected = []
-    for number, line in enumerate(source.split("\n"), 2):
-        for text in re.findall(r"#: ([^\"]+)", line):
-            names, _, owner = text.partition("@")
-            line_number = 3 if "compile(" in line else number
-            for name in names.split():
-                label = "app.py:%d" % line_number + ("" if name == "-" else ":" + name)
-                expected.append((label, owner.strip() or None))
-    return expected
 
 
 @contextlib.contextmanager
@@ -49,12 +37,6 @@ def naming_locks(record):
     finally:
         vars(threading).update(natives)
         _sneck._on_name(lambda *_: None)
-
-
-def run(source, **names):
-    space = {"__name__": "app", "__builtins__": __builtins__, **names}
-    sys.modules["app"] = type(sys)("app")       # dataclasses look their module up
-    exec(compile(names_table.PREAMBLE + source.lstrip("\n"), "/somewhere/app.py", "exec", dont_inherit=True), space)
 
 
 class Names(unittest.TestCase):
@@ -75,7 +57,7 @@ class Creation(Names):
                 record = []
                 with naming_locks(record):
                     run(source)
-                self.check(expectations(source.lstrip("\n")), record)
+                self.check(expectations(source), record)
 
     def test_no_frame_at_all_is_no_error(self):
         record = []
@@ -120,7 +102,7 @@ class Search(Names):
                 record = []
                 _sneck._on_name(lambda label, owner: record.append((label, owner)))
                 run(source, use=_sneck._used_lock)
-                self.check(expectations(source.lstrip("\n")), record)
+                self.check(expectations(source), record)
 
     def test_attributes_are_left_alone_if_so_wished(self):
         class Holder:
