@@ -19,6 +19,7 @@
 
 #include "collector/py_symbols.h"
 #include "collector/py_text.h"
+#include "runtime/utf8.h"
 
 /* Borrowed; NULL if the program has not imported threading. */
 static PyObject *active_threads(void)
@@ -76,21 +77,10 @@ static void kernel_name(const struct thread *thread, char *name, size_t size)
 		snprintf(name, size, "thread %ld", thread->native_id);
 }
 
-/* Copy as much as fits, in whole characters. */
-static void copy_text(char *to, size_t size, const char *from)
-{
-	size_t n = strlen(from);
-	if (n >= size)
-		for (n = size - 1; n && ((unsigned char)from[n] & 0xc0) == 0x80; n--)
-			;
-	memcpy(to, from, n);
-	to[n] = '\0';
-}
-
 static void set_name(struct thread *thread, const char *text)
 {
 	mutex_lock(&thread->cache.lock);
-	copy_text(thread->name, sizeof(thread->name), text);
+	utf8_clean(thread->name, sizeof(thread->name), text);
 	mutex_unlock(&thread->cache.lock);
 }
 

@@ -58,7 +58,7 @@ struct thread {
 	/* who it is, for the labels; guarded by cache.lock once listed */
 	uintptr_t ident;
 	long native_id;
-	char name[64];			/* valid UTF-8, "" if unknown */
+	char name[256];			/* valid UTF-8, cut to fit; "" if unknown */
 
 	uint64_t drain;			/* the last drain of all that came by */
 	struct thread *next, *previous;

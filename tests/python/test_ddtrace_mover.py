@@ -2,6 +2,7 @@
 
 import _thread
 import asyncio
+import ctypes
 import os
 import re
 import sys
@@ -204,6 +205,41 @@ class Labels(Case):
         rows = seen.rows.of("unknown")
         self.assertEqual({row.labels["thread id"] for row in rows}, set(idents))
         self.assertEqual(len(threading.enumerate()), 1, "naming a thread must not make a _DummyThread of it")
+
+    def test_a_long_name_is_cut_between_characters(self) -> None:
+        def use() -> None:
+            with used:
+                pass
+
+        used = threading.Lock()
+        with profiled() as seen:
+            for name in ("n" * 255, "n" * 256, "x" + "\u2603" * 100):
+                thread = threading.Thread(target=use, name=name)
+                thread.start()
+                thread.join()
+        self.assertEqual({row.labels["thread name"] for row in seen.rows.of("used")}, {"n" * 255, "x" + "\u2603" * 84})
+
+    def test_the_kernels_name_where_threading_has_none(self) -> None:
+        """As threads have that C libraries start; or a number, where the kernel has the process's alone."""
+        PR_SET_NAME = 15
+        prctl = ctypes.CDLL(None).prctl
+        natives: list[int] = []
+
+        def use(name: bytes) -> None:
+            if name:
+                prctl(PR_SET_NAME, name, 0, 0, 0)
+            with unknown:
+                natives.append(_thread.get_native_id())
+            gate.release()
+
+        gate, unknown = _thread.allocate_lock(), _thread.allocate_lock()
+        gate.acquire()
+        with profiled() as seen:
+            for name in b"", b"poller-7", b"longer-than-fifteen":
+                _thread.start_new_thread(use, (name,))
+                gate.acquire()
+        self.assertEqual({row.labels["thread name"] for row in seen.rows.of("unknown")},
+                         {f"thread {natives[0]}", "poller-7", "longer-than-fif"})
 
     def test_kinds(self) -> None:
         a, b = threading.Lock(), threading.RLock()
