@@ -1,7 +1,14 @@
 """What a fork may not cost: descriptors, threads, the parent's period, and waiting for an agent that hangs."""
+import contextlib
+import os
+import statistics
+import subprocess
+import sys
+import time
 import unittest
+from typing import Iterator
 
-from forking import Case, Silence, of_lock, often, run_program
+from forking import SANITIZED, Case, Silence, of_lock, often, run_program
 
 COUNT = """
 def descriptors():
@@ -84,8 +91,71 @@ class Period(Case):
         self.attempts(lambda: self.check_period(0))
         self.attempts(lambda: self.check_period(2))
 
+# Does what it is told to, and says how long that took.
+TIMED = """
+import os, subprocess, sys, threading, time
+import sneck
+lock = threading.Lock()
+if "DD_TRACE_AGENT_URL" in os.environ:
+    sneck.start(capture_pct=100, upload_interval=0.02)
+
+def fork():
+    child = os.fork()
+    if child == 0:
+        os._exit(0)
+    os.waitpid(child, 0)
+
+def run():
+    subprocess.run(["/bin/true"], check=True)
+
+for line in sys.stdin:
+    with lock:
+        began = time.perf_counter()
+    {"fork": fork, "run": run}[line.strip()]()
+    print(time.perf_counter() - began, flush=True)
+"""
+
+
+class Timed:
+    def __init__(self, **env: str) -> None:
+        self.process = subprocess.Popen([sys.executable, "-c", TIMED], env={**os.environ, **env}, text=True,
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    def seconds(self, what: str) -> float:
+        assert self.process.stdin and self.process.stdout
+        print(what, file=self.process.stdin, flush=True)
+        return float(self.process.stdout.readline())
+
+
+@contextlib.contextmanager
+def timed(**env: str) -> Iterator[Timed]:
+    """Killed at the end, where it would wait for the agent."""
+    one = Timed(**env)
+    with one.process:
+        try:
+            yield one
+        finally:
+            one.process.kill()
+
 
 class HangingAgent(Case):
+    def check_extra(self, what: str, extra_s: float) -> None:
+        """With an upload under way, against the same without sneck, in turns."""
+        with Silence() as agent, timed() as bare, \
+                timed(DD_TRACE_AGENT_URL=agent.url, DD_PROFILING_API_TIMEOUT_MS="60000") as profiled:
+            while not agent.accepted:
+                profiled.seconds(what)
+                time.sleep(0.01)
+            pairs = [(bare.seconds(what), profiled.seconds(what)) for _ in range(40)]
+        usual_s, took_s = map(statistics.median, zip(*pairs))
+        self.assertLess(took_s - usual_s, extra_s, f"{took_s} s, not {usual_s}")
+
+    @unittest.skipIf(SANITIZED, "timed")
+    def test_it_adds_less_than_10_ms_to_a_fork_and_to_a_subprocess(self) -> None:
+        for what in "fork", "run":
+            with self.subTest(what):
+                self.attempts(lambda: self.check_extra(what, 0.01))
+
     def test_neither_forks_nor_children_wait_for_it(self) -> None:
         """#18773, #1414: an upload under way all the time, and to the end of parent and children."""
         agent = Silence()

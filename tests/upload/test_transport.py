@@ -72,28 +72,27 @@ class Transport(Case):
             self.assertIn("answered 403", ended.err)
             self.assertNotIn(KEY[:8], ended.err + ended.out)
 
-    def test_forks_amid_a_hanging_upload_are_quick_and_leave_no_connection(self) -> None:
+    def test_forks_amid_a_hanging_upload_do_not_wait_for_it_and_leave_no_connection(self) -> None:
         code = """
         import os, time
         work(40)
         sneck.flush(timeout=0.5)
-        took, kept = [], 0
+        worst, kept = 0, 0
         for _ in range(200):
             began = time.perf_counter()
             pid = os.fork()
             if not pid:
                 os._exit(sum(os.readlink(f"/proc/self/fd/{fd}").startswith("socket:") for fd in range(3, 64)
                              if os.path.islink(f"/proc/self/fd/{fd}")))
-            took.append(time.perf_counter() - began)
+            worst = max(worst, time.perf_counter() - began)
             kept = max(kept, os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
-        took.sort()
-        print(json.dumps({"median_ms": took[100] * 1000, "worst_ms": took[-1] * 1000, "kept": kept}))
+        print(json.dumps({"worst_ms": worst * 1000, "kept": kept}))
         """
         with Intake() as intake:
             intake.behave(Behaviour(how="hang"))
             ended = self.run_program(code, DD_TRACE_AGENT_URL=intake.url, DD_PROFILING_API_TIMEOUT_MS="60000")
             told = json_of(ended)
-            self.assertLess(told["worst_ms"], 30000, told)       # of 60,000 that the server takes
+            self.assertLess(told["worst_ms"], 30000, told)       # of 60,000 that the server takes; test_fork_limits measures them
             self.assertEqual(told["kept"], 0, told)
 
 
