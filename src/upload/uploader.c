@@ -219,9 +219,13 @@ static void start_period(void)
 	deadline_ns = config.period_ns > 0 ? clock_now_ns() + config.period_ns : INT64_MAX;
 }
 
-/* Lock held, and given up meanwhile; busy is false before and after. */
+/* Lock held, and given up meanwhile; busy is false before and after.  Nothing, once a stop has let go of the sink. */
 static void upload_unlocked(void)
 {
+	if (!config.sink) {
+		done = asked;
+		return;
+	}
 	uint64_t ticket = asked;
 	bool at_once = asked != done || signal_is_ending;
 	busy = true;
@@ -233,6 +237,18 @@ static void upload_unlocked(void)
 	busy = false;
 	done = ticket;
 	pthread_cond_broadcast(&changed);
+}
+
+static struct timespec timespec_of(int64_t ns)
+{
+	return (struct timespec){ns / 1000000000, ns % 1000000000};
+}
+
+/* Lock held, given up meanwhile.  False at the limit. */
+static bool wait_for_change(int64_t limit_ns)
+{
+	struct timespec limit = timespec_of(limit_ns);
+	return pthread_cond_timedwait(&changed, &lock.pthread, &limit) != ETIMEDOUT;
 }
 
 /* ---- the thread ------------------------------------------------------------------------ */
@@ -271,6 +287,8 @@ static void end_by_signal(int signo)
 static void serve(void)
 {
 	for (;;) {
+		while (busy)		/* a stop does what this thread had no time for */
+			wait_for_change(INT64_MAX);
 		uint32_t ticket = wakeup_ticket(&wakeup);
 		int signo = atomic_exchange(&signal_asked, 0);
 		if (signo)
@@ -406,22 +424,10 @@ int uploader_start(const struct uploader_config *given)
 	return error;
 }
 
-static struct timespec timespec_of(int64_t ns)
-{
-	return (struct timespec){ns / 1000000000, ns % 1000000000};
-}
-
 static int64_t time_limit(int64_t timeout_ns)
 {
 	int64_t now_ns = clock_now_ns();
 	return timeout_ns < INT64_MAX - now_ns ? now_ns + timeout_ns : INT64_MAX;
-}
-
-/* Lock held, given up meanwhile.  False at the limit. */
-static bool wait_for_change(int64_t limit_ns)
-{
-	struct timespec limit = timespec_of(limit_ns);
-	return pthread_cond_timedwait(&changed, &lock.pthread, &limit) != ETIMEDOUT;
 }
 
 /* The caller does what the thread would; lock held, given up meanwhile. */
@@ -481,11 +487,14 @@ static int stop_without_waiting(void)
 {
 	if (busy)
 		return ERR_TIMEOUT;
+	int result = OK;
 	alive_in = 0;
-	if (asked == done)
-		return OK;
-	upload_unlocked();
-	return last_result;
+	if (asked != done) {
+		upload_unlocked();
+		result = last_result;
+	}
+	config.sink = NULL;		/* before the thread wakes, it may be freed */
+	return result;
 }
 
 /* The end: what waits is lost.  Lock held. */

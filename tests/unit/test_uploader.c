@@ -366,6 +366,22 @@ START_TEST(uploader_whose_thread_does_not_get_to_run_uploads_all_the_same_and_ta
 }
 END_TEST
 
+/* Awake while whoever stops uploads in its place: 0.5 s to 2 s after the stop. */
+START_TEST(uploader_whose_thread_wakes_during_its_stops_upload_does_not_upload_too)
+{
+	uploader_create_thread = create_late;
+	start(3600000 * MS);
+	sink.sleep_ms = 1500;
+	add(5);
+	ck_assert_int_eq(uploader_stop(true, 10000 * MS), OK);
+	sink.sink.send = NULL;		/* freed */
+	ck_assert_int_eq(drains, 1);
+	ck_assert_int_eq(sink.waits, 5);
+	ck_assert(has_upload_threads(0));
+	red_black_fini();
+}
+END_TEST
+
 START_TEST(uploader_without_a_thread_says_so_and_flushes_all_the_same)
 {
 	struct uploader_config config = config_of(3600000 * MS);
@@ -804,6 +820,31 @@ START_TEST(uploader_sends_the_last_profile_at_sigterm_and_the_status_stays)
 }
 END_TEST
 
+static int send_freed(struct sink *base, struct builder *builder)
+{
+	(void)base, (void)builder;
+	_exit(98);
+}
+
+static void kill_oneself_and_stop_before_the_thread_runs(void)
+{
+	kill(getpid(), SIGTERM);
+	uploader_stop(true, 10000 * MS);
+	sink.sink.send = send_freed;
+	add(1);
+}
+
+START_TEST(uploader_stopped_before_its_thread_runs_ends_by_the_signal_without_the_sink)
+{
+	uploader_create_thread = create_late;
+	pid_t pid = program(kill_oneself_and_stop_before_the_thread_runs);
+	ck_assert_int_eq(what_was_told(), 42);
+	int status = wait_for(pid);
+	ck_assert_msg(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM, "status %#x", (unsigned)status);
+	close(told[0]);
+}
+END_TEST
+
 START_TEST(uploader_asked_by_a_signal_answers_for_its_own_process_alone)
 {
 	ck_assert(!uploader_terminate_signal(SIGTERM));
@@ -819,6 +860,7 @@ UNIT_TESTS("uploader", uploader_flush_sends_what_was_added, uploader_sends_nothi
 	   uploader_counts_failures_and_goes_on, uploader_counts_overflowed_samples, uploader_waits_are_bounded,
 	   uploader_flushes_of_many_threads_lose_nothing,
 	   uploader_whose_thread_does_not_get_to_run_uploads_all_the_same_and_takes_it_back,
+	   uploader_whose_thread_wakes_during_its_stops_upload_does_not_upload_too,
 	   uploader_without_a_thread_says_so_and_flushes_all_the_same,
 	   uploader_tries_a_larger_stack_when_thread_locals_fill_the_small_one,
 	   uploader_thread_takes_no_signals_of_the_program, uploader_child_has_no_thread_until_it_needs_one,
@@ -830,4 +872,5 @@ UNIT_TESTS("uploader", uploader_flush_sends_what_was_added, uploader_sends_nothi
 	   uploader_sends_later_what_it_could_not_send_in_order_and_once,
 	   uploader_keeps_two_profiles_and_counts_the_others, uploader_counts_what_waits_at_the_end_as_lost,
 	   uploader_child_does_not_send_what_waits_in_its_parent,
+	   uploader_stopped_before_its_thread_runs_ends_by_the_signal_without_the_sink,
 	   uploader_asked_by_a_signal_answers_for_its_own_process_alone)
