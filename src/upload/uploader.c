@@ -377,6 +377,23 @@ static int start_thread(void)
 
 /* ---- start, flush, stop ---------------------------------------------------------------- */
 
+/* What waits is lost.  Lock held, nobody busy. */
+static void abandon_waiting(void)
+{
+	for (struct builder *builder; (builder = outbox_take(&outbox)); builder_free(builder)) {
+		counters.failures++;
+		counters.drops++;
+	}
+	counters.waiting = 0;
+}
+
+/* The end: from now on the sink may be freed.  Lock held, nobody busy. */
+static void let_go(void)
+{
+	abandon_waiting();
+	config.sink = NULL;
+}
+
 static void init_condition(void)
 {
 	pthread_condattr_t attributes;
@@ -415,6 +432,7 @@ int uploader_start(const struct uploader_config *given)
 			init_condition();
 		config = *given;
 		counters = (struct uploader_status){0};
+		abandon_waiting();	/* a stop that gave up left it */
 		last_result = OK;
 		done = asked;
 		start_period();
@@ -493,18 +511,8 @@ static int stop_without_waiting(void)
 		upload_unlocked();
 		result = last_result;
 	}
-	config.sink = NULL;		/* before the thread wakes, it may be freed */
+	let_go();
 	return result;
-}
-
-/* The end: what waits is lost.  Lock held. */
-static void abandon_waiting(void)
-{
-	for (struct builder *builder; (builder = outbox_take(&outbox)); builder_free(builder)) {
-		counters.failures++;
-		counters.drops++;
-	}
-	counters.waiting = 0;
 }
 
 /* Lock held, given up meanwhile. */
@@ -519,7 +527,7 @@ static int stop_thread(bool flush, int64_t limit_ns)
 	if (state == UPLOADER_STOPPING) {	/* or another stop was faster */
 		pthread_join(thread, NULL);	/* which takes our lock no more, and ends now */
 		state = UPLOADER_STOPPED;
-		abandon_waiting();
+		let_go();
 	}
 	return flush ? last_result : OK;
 }
@@ -531,7 +539,7 @@ static int stop_without_thread(bool flush, int64_t limit_ns)
 		if (!wait_for_change(limit_ns))
 			return ERR_TIMEOUT;
 	state = UPLOADER_STOPPED;
-	abandon_waiting();
+	let_go();
 	return result;
 }
 

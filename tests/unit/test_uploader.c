@@ -593,6 +593,7 @@ static int send_payload(struct sink *base, struct builder *builder)
 	struct pprof_file *file;
 	char message[PPROF_MESSAGE_BYTES];
 	to->sends++;
+	usleep((useconds_t)to->sleep_ms * 1000);
 	if (to->refuse)
 		return builder_failed(builder, ERR_AGAIN, "not now");
 	if (n != 1 || pprof_read(payload->data, payload->size, 64 << 20, &file, message))
@@ -659,6 +660,47 @@ START_TEST(uploader_counts_what_waits_at_the_end_as_lost)
 	ck_assert_int_eq(uploader_stop(true, 10000 * MS), ERR_AGAIN);
 	ck_assert_uint_eq(status_now().drops, 1);
 	ck_assert_uint_eq(status_now().waiting, 0);
+	red_black_fini();
+}
+END_TEST
+
+START_TEST(uploader_sends_nothing_of_its_last_run_to_the_next_sink)
+{
+	struct uploader_config config;
+	uploader_create_thread = create_late;
+	start_network(3600000 * MS);
+	sink.refuse = true;
+	add(1);
+	ck_assert_int_eq(uploader_stop(true, 10000 * MS), ERR_AGAIN);
+	ck_assert_uint_eq(status_now().drops, 1);
+	ck_assert_uint_eq(status_now().waiting, 0);
+	sink.refuse = false;
+	config = config_of(3600000 * MS);
+	ck_assert_int_eq(uploader_start(&config), OK);
+	ck_assert_int_eq(uploader_flush(10000 * MS), OK);
+	ck_assert_int_eq(sink.waits, 0);
+	ck_assert_int_eq(uploader_stop(false, 10000 * MS), OK);
+	red_black_fini();
+}
+END_TEST
+
+START_TEST(uploader_start_after_a_stop_that_gave_up_drops_what_waits)
+{
+	struct uploader_config config;
+	start_network(3600000 * MS);
+	sink.refuse = true;
+	sink.sleep_ms = 200;
+	add(1);
+	ck_assert_int_eq(uploader_flush(50 * MS), ERR_TIMEOUT);
+	ck_assert_int_eq(uploader_stop(false, 10 * MS), ERR_TIMEOUT);
+	ck_assert(has_upload_threads(0));
+	sink.refuse = false;
+	config = config_of(3600000 * MS);
+	ck_assert_int_eq(uploader_start(&config), OK);
+	ck_assert_uint_eq(status_now().drops, 1);
+	ck_assert_int_eq(uploader_flush(10000 * MS), OK);
+	ck_assert_int_eq(sink.waits, 0);
+	ck_assert_int_eq(uploader_stop(false, 10000 * MS), OK);
 	red_black_fini();
 }
 END_TEST
@@ -871,6 +913,7 @@ UNIT_TESTS("uploader", uploader_flush_sends_what_was_added, uploader_sends_nothi
 	   uploader_sends_the_last_profile_at_sigterm_and_the_status_stays,
 	   uploader_sends_later_what_it_could_not_send_in_order_and_once,
 	   uploader_keeps_two_profiles_and_counts_the_others, uploader_counts_what_waits_at_the_end_as_lost,
-	   uploader_child_does_not_send_what_waits_in_its_parent,
+	   uploader_child_does_not_send_what_waits_in_its_parent, uploader_sends_nothing_of_its_last_run_to_the_next_sink,
+	   uploader_start_after_a_stop_that_gave_up_drops_what_waits,
 	   uploader_stopped_before_its_thread_runs_ends_by_the_signal_without_the_sink,
 	   uploader_asked_by_a_signal_answers_for_its_own_process_alone)
