@@ -53,7 +53,8 @@ static _Atomic int state SNECK_AT_FORK;		/* enum uploader_state; atomic, so that
 static struct uploader_config config;
 static struct uploader_status counters;	/* its state is not used */
 static pthread_t thread;
-static bool thread_ended SNECK_AT_FORK, busy SNECK_AT_FORK, signal_is_ending SNECK_AT_FORK;
+static bool thread_ended SNECK_AT_FORK, busy SNECK_AT_FORK;
+static bool is_last;			/* no other try follows; of whoever is busy */
 static struct outbox outbox SNECK_AT_FORK;		/* of whoever is busy */
 static uint64_t asked SNECK_AT_FORK, done SNECK_AT_FORK;
 static int last_result SNECK_AT_FORK;			/* of the last upload */
@@ -133,7 +134,7 @@ static void keep(struct builder *builder)
 static int send_one(struct builder *builder)
 {
 	int result = config.sink->send(config.sink, builder);
-	if (result == ERR_AGAIN) {
+	if (result == ERR_AGAIN && !is_last) {
 		keep(builder);
 		return result;
 	}
@@ -219,16 +220,20 @@ static void start_period(void)
 	deadline_ns = config.period_ns > 0 ? clock_now_ns() + config.period_ns : INT64_MAX;
 }
 
-/* Lock held, and given up meanwhile; busy is false before and after.  Nothing, once a stop has let go of the sink. */
-static void upload_unlocked(void)
+/*
+ * Lock held, and given up meanwhile; busy is false before and after.  last: the end is near.
+ * Nothing, once a stop has let go of the sink.
+ */
+static void upload_unlocked(bool last)
 {
 	if (!config.sink) {
 		done = asked;
 		return;
 	}
 	uint64_t ticket = asked;
-	bool at_once = asked != done || signal_is_ending;
+	bool at_once = asked != done || last;
 	busy = true;
+	is_last = last;
 	move_deadline();
 	mutex_unlock(&lock);
 	int result = upload(at_once);
@@ -265,6 +270,7 @@ static void sleep_unlocked(uint32_t ticket)
 static void retry_unlocked(void)
 {
 	busy = true;
+	is_last = false;
 	mutex_unlock(&lock);
 	int result = send_waiting();
 	mutex_lock(&lock);
@@ -275,9 +281,7 @@ static void retry_unlocked(void)
 
 static void end_by_signal(int signo)
 {
-	signal_is_ending = true;
-	upload_unlocked();
-	signal_is_ending = false;
+	upload_unlocked(true);
 	mutex_unlock(&lock);
 	exit_signal_reraise(signo);
 	mutex_lock(&lock);
@@ -294,7 +298,7 @@ static void serve(void)
 		if (signo)
 			end_by_signal(signo);
 		else if (asked != done || (state != UPLOADER_STOPPING && clock_now_ns() >= deadline_ns))
-			upload_unlocked();
+			upload_unlocked(state == UPLOADER_STOPPING);
 		else if (state == UPLOADER_STOPPING)
 			return;
 		else if (clock_now_ns() >= outbox_due_ns(&outbox))
@@ -449,12 +453,13 @@ static int64_t time_limit(int64_t timeout_ns)
 }
 
 /* The caller does what the thread would; lock held, given up meanwhile. */
-static int flush_by_oneself(int64_t limit_ns)
+static int flush_by_oneself(bool last, int64_t limit_ns)
 {
 	while (busy)
 		if (!wait_for_change(limit_ns))
 			return ERR_TIMEOUT;
-	upload_unlocked();
+	asked++;
+	upload_unlocked(last);
 	return last_result;
 }
 
@@ -477,7 +482,7 @@ int uploader_flush(int64_t timeout_ns)
 	if (state == UPLOADER_RUNNING)
 		result = flush_by_thread(limit_ns);
 	else if (state == UPLOADER_NO_THREAD)
-		result = flush_by_oneself(limit_ns);
+		result = flush_by_oneself(false, limit_ns);
 	mutex_unlock(&lock);
 	return result;
 }
@@ -508,7 +513,7 @@ static int stop_without_waiting(void)
 	int result = OK;
 	alive_in = 0;
 	if (asked != done) {
-		upload_unlocked();
+		upload_unlocked(true);
 		result = last_result;
 	}
 	let_go();
@@ -534,7 +539,7 @@ static int stop_thread(bool flush, int64_t limit_ns)
 
 static int stop_without_thread(bool flush, int64_t limit_ns)
 {
-	int result = flush ? flush_by_oneself(limit_ns) : OK;
+	int result = flush ? flush_by_oneself(true, limit_ns) : OK;
 	while (busy)
 		if (!wait_for_change(limit_ns))
 			return ERR_TIMEOUT;
@@ -597,7 +602,7 @@ void uploader_postfork_child(void)
 		return;
 	init_condition();		/* its waiters are the parent's */
 	wakeup = (struct wakeup){0};
-	busy = signal_is_ending = false;
+	busy = false;
 	done = asked;
 	last_result = OK;
 	memset(&counters, 0, offsetof(struct uploader_status, last_error));

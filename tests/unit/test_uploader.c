@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "runtime/clocks.h"
+#include "runtime/log.h"
 #include "runtime/red_black.h"
 #include "samples.h"
 #include "unit.h"
@@ -652,13 +653,23 @@ START_TEST(uploader_keeps_two_profiles_and_counts_the_others)
 }
 END_TEST
 
+static char last_line[LOG_LINE_MAX];
+
+static void note_line(const char *line, size_t size)
+{
+	snprintf(last_line, sizeof(last_line), "%.*s", (int)size, line);
+}
+
 START_TEST(uploader_counts_what_waits_at_the_end_as_lost)
 {
 	start_network(3600000 * MS);
 	sink.refuse = true;
 	add(1);
+	log_writer = note_line;
 	ck_assert_int_eq(uploader_stop(true, 10000 * MS), ERR_AGAIN);
+	ck_assert_str_eq(last_line, "sneck: a profile was lost: not now\n");
 	ck_assert_uint_eq(status_now().drops, 1);
+	ck_assert_uint_eq(status_now().retries, 0);
 	ck_assert_uint_eq(status_now().waiting, 0);
 	red_black_fini();
 }
@@ -701,6 +712,27 @@ START_TEST(uploader_start_after_a_stop_that_gave_up_drops_what_waits)
 	ck_assert_int_eq(uploader_flush(10000 * MS), OK);
 	ck_assert_int_eq(sink.waits, 0);
 	ck_assert_int_eq(uploader_stop(false, 10000 * MS), OK);
+	red_black_fini();
+}
+END_TEST
+
+START_TEST(uploader_without_a_thread_tries_at_each_flush_and_at_the_end)
+{
+	struct uploader_config config;
+	sink.sink = (struct sink){.encode = encode_payload, .send = send_payload};
+	config = config_of(3600000 * MS);
+	uploader_create_thread = refuse_thread;
+	red_black_init(&roomy);
+	ck_assert_int_eq(uploader_start(&config), ERR_LIMIT);
+	sink.refuse = true;
+	for (int i = 1; i <= 2; i++) {
+		add(1);
+		ck_assert_int_eq(uploader_flush(10000 * MS), ERR_AGAIN);
+		ck_assert_int_eq(sink.sends, i);
+	}
+	sink.refuse = false;
+	ck_assert_int_eq(uploader_stop(true, 10000 * MS), OK);
+	ck_assert_int_eq(sink.waits, 2);
 	red_black_fini();
 }
 END_TEST
@@ -913,6 +945,7 @@ UNIT_TESTS("uploader", uploader_flush_sends_what_was_added, uploader_sends_nothi
 	   uploader_sends_the_last_profile_at_sigterm_and_the_status_stays,
 	   uploader_sends_later_what_it_could_not_send_in_order_and_once,
 	   uploader_keeps_two_profiles_and_counts_the_others, uploader_counts_what_waits_at_the_end_as_lost,
+	   uploader_without_a_thread_tries_at_each_flush_and_at_the_end,
 	   uploader_child_does_not_send_what_waits_in_its_parent, uploader_sends_nothing_of_its_last_run_to_the_next_sink,
 	   uploader_start_after_a_stop_that_gave_up_drops_what_waits,
 	   uploader_stopped_before_its_thread_runs_ends_by_the_signal_without_the_sink,
