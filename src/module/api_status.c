@@ -12,7 +12,6 @@
 #include "collector/collector.h"
 #include "module/control.h"
 #include "module/convert.h"
-#include "module/uploading.h"
 #include "runtime/log.h"
 #include "runtime/stats.h"
 #include "runtime/status.h"

@@ -36,6 +36,7 @@ static struct mutex control_lock SNECK_AT_FORK = MUTEX_INITIALIZER(LOCK_RANK_CON
 static enum state state SNECK_AT_FORK;
 static struct options running_options;	/* of the state RUNNING */
 static char refusal[REASON_MAX];
+static struct uploading_place place;	/* of the last start */
 
 /* ---- the state --------------------------------------------------------------------------- */
 
@@ -69,10 +70,11 @@ static bool begin(enum state from, enum state through)
 	return found == from;
 }
 
-static void end_running(const struct options *options)
+static void end_running(const struct options *options, const struct uploading_place *to)
 {
 	mutex_lock(&control_lock);
 	running_options = *options;
+	place = *to;
 	refusal[0] = '\0';
 	state = RUNNING;
 	mutex_unlock(&control_lock);
@@ -88,13 +90,13 @@ static void end_stopped(const char *reason)
 
 /* ---- the parts --------------------------------------------------------------------------- */
 
-static int start_parts(const struct options *options, char reason[REASON_MAX])
+static int start_parts(const struct options *options, struct uploading_place *to, char reason[REASON_MAX])
 {
 	collector_stop();	/* what a fork in the middle of a start left running here */
 	log_set_quiet(options->quiet);
 	int error = forks_init();
 	if (!error)
-		error = uploading_start(options, reason);
+		error = uploading_start(options, to, reason);
 	if (error)
 		return error;
 	error = collector_start(options, reason, REASON_MAX);
@@ -115,9 +117,10 @@ int control_start(const struct options *options, char reason[REASON_MAX])
 	if (!begin(STOPPED, STARTING))
 		return ERR_STATE;
 	reason[0] = '\0';
-	int error = start_parts(options, reason);
+	struct uploading_place to = {NULL};
+	int error = start_parts(options, &to, reason);
 	if (!error) {
-		end_running(options);
+		end_running(options, &to);
 		return OK;
 	}
 	if (!reason[0])
@@ -168,6 +171,14 @@ void control_refusal(char reason[REASON_MAX])
 	mutex_lock(&control_lock);
 	snprintf(reason, REASON_MAX, "%s", refusal);
 	mutex_unlock(&control_lock);
+}
+
+void control_status(struct status *status)
+{
+	mutex_lock(&control_lock);
+	struct uploading_place copy = place;
+	mutex_unlock(&control_lock);
+	uploading_status(status, &copy);
 }
 
 void control_resume(void)

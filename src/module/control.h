@@ -34,6 +34,9 @@ bool control_options_in_force(struct options *options);
 /* Why the last start was refused: "" if it was not. */
 void control_refusal(char reason[REASON_MAX]);
 
+/* Where profiles go and went. */
+void control_status(struct status *status);
+
 /* In a forked child: bring the uploader's thread back, if it runs.  Any thread, with or without the GIL. */
 void control_resume(void);
 

@@ -41,7 +41,6 @@ static const int64_t last_try_ns = 5 * INT64_C(1000000000);
 
 static struct sink *sink;	/* NULL: the uploader has none */
 static struct sink_choice choice;	/* of the last start */
-static char target[SINK_TARGET_MAX];
 static int64_t api_timeout_ns;
 
 /* ---- hooks of the uploader: its thread, no GIL --------------------------------------------- */
@@ -91,7 +90,7 @@ static int make_profiles(const struct options *options)
 	return error == ERR_STATE ? OK : error;
 }
 
-static int make_sink(const struct options *options, char reason[REASON_MAX])
+static int make_sink(const struct options *options, char target[SINK_TARGET_MAX], char reason[REASON_MAX])
 {
 	_Static_assert((int)REASON_MAX >= (int)SINK_PROBLEM_MAX, "a sink's problem is a reason");
 	static struct process_identity identity;	/* kilobytes; one start at a time */
@@ -118,6 +117,20 @@ static int run_uploader(const struct options *options)
 		return error;
 	log_once("no-thread", "no thread could be started: a profile is written at the end and by flush() alone");
 	return OK;
+}
+
+static bool is_datadog(void)
+{
+	return choice.kind == SINK_AGENT || choice.kind == SINK_INTAKE;
+}
+
+/* Its target is there already. */
+static void describe(struct uploading_place *place)
+{
+	const char *service = is_datadog() ? sink_datadog_service(sink) : NULL;
+	place->sink = sink_kind_text(choice.kind);
+	snprintf(place->why, sizeof(place->why), "%s", choice.why);
+	snprintf(place->service, sizeof(place->service), "%s", service ? service : "");
 }
 
 static int fail(int error, const char *what, char reason[REASON_MAX])
@@ -168,7 +181,7 @@ static void register_at_exit(void)
 		registered = wanted;
 }
 
-int uploading_start(const struct options *options, char reason[REASON_MAX])
+int uploading_start(const struct options *options, struct uploading_place *place, char reason[REASON_MAX])
 {
 	if (sink && release(false, 0)) {
 		snprintf(reason, REASON_MAX, "the last upload has not ended yet");
@@ -179,9 +192,10 @@ int uploading_start(const struct options *options, char reason[REASON_MAX])
 		return fail(error, "no memory for profiles", reason);
 	api_timeout_ns = options->api_timeout * INT64_C(1000000);
 	http_allow();
-	error = make_sink(options, reason);
+	error = make_sink(options, place->target, reason);
 	if (error)
 		return error;
+	describe(place);
 	error = run_uploader(options);
 	if (error)
 		return fail(error, "the uploader does not start", reason);
@@ -238,20 +252,15 @@ static const char *text_or_null(const char *text)
 	return *text ? text : NULL;
 }
 
-static bool is_datadog(void)
-{
-	return sink && (choice.kind == SINK_AGENT || choice.kind == SINK_INTAKE);
-}
-
-void uploading_status(struct status *status)
+void uploading_status(struct status *status, const struct uploading_place *place)
 {
 	struct uploader_status uploader;
 	uploader_status(&uploader);
 	status_text(status, "state", state_text(uploader.state));
-	status_text(status, "sink", *target ? sink_kind_text(choice.kind) : NULL);
-	status_text(status, "target", text_or_null(target));
-	status_text(status, "why", text_or_null(choice.why));
-	status_text(status, "service", is_datadog() ? sink_datadog_service(sink) : NULL);
+	status_text(status, "sink", place->sink);
+	status_text(status, "target", text_or_null(place->target));
+	status_text(status, "why", text_or_null(place->why));
+	status_text(status, "service", text_or_null(place->service));
 	status_text(status, "runtime_id", text_or_null(runtime_id()));
 	status_number(status, "uploads", (int64_t)uploader.uploads);
 	status_number(status, "failures", (int64_t)uploader.failures);

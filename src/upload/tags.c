@@ -21,7 +21,7 @@ struct tag {
 	size_t key_length;
 };
 
-enum { ROOM = TAG_CHARACTERS * 4 + 1 };		/* four bytes a character */
+enum { ROOM = TAG_BYTES_MAX };
 
 /* ---- cleaning -------------------------------------------------------------------------- */
 

@@ -9,7 +9,10 @@
 
 #include <stddef.h>
 
-enum { TAG_CHARACTERS = 200 };		/* Datadog's documented limit, of key, colon and value */
+enum {
+	TAG_CHARACTERS = 200,		/* Datadog's documented limit, of key, colon and value */
+	TAG_BYTES_MAX = TAG_CHARACTERS * 4 + 1,		/* four bytes a character */
+};
 
 struct tag;
 

@@ -541,6 +541,36 @@ class SubinterpreterTest(Stopped):
             self.run_in(interpreters, interpreters.create())
         self.assertTrue(_sneck.status()["running"])
 
+    def test_status_there_is_of_one_start_while_others_start_and_stop(self):
+        interpreters = interpreters_module()
+        if sys.version_info < (3, 12):
+            self.skipTest("no such interpreters before 3.12")
+        keys, done, seen = ("sink", "target", "why", "service"), self.output + ".done", self.output + ".seen"
+        code = f"""if True:
+            import os, sys
+            sys.path[:0] = {[os.path.dirname(FOLDER)]!r}
+            from sneck import _sneck
+            seen = set()
+            while not os.path.exists({done!r}):
+                upload = _sneck.status()["upload"]
+                seen.add(tuple(upload[key] for key in {keys!r}))
+            with open({seen!r}, "w") as file:
+                file.write(repr(seen))
+            """
+        before = tuple(_sneck.status()["upload"][key] for key in keys)
+        interpreter = interpreters.create()
+        thread = threading.Thread(target=interpreters.run_string, args=(interpreter, code))
+        thread.start()
+        for _ in range(100):
+            _sneck.start(agent_url="http://127.0.0.1:1", service="shop", upload_interval=3600, quiet=True)
+            _sneck.stop()
+        with open(done, "w"):
+            thread.join()
+        interpreters.destroy(interpreter)
+        one = ("Datadog agent", "http://127.0.0.1:1/profiling/v1/input", "agent_url is an argument of start()", "shop")
+        with open(seen) as file:
+            self.assertLessEqual(ast.literal_eval(file.read()), {before, one})
+
     def test_in_an_interpreter_that_shares_the_gil(self):
         interpreters = interpreters_module()
         self.start(capture_pct=100)
