@@ -39,6 +39,9 @@ static const int64_t stop_timeout_ns = 10 * INT64_C(1000000000);
 /* How long for a server to take it, at most: as long as exit_signal.h grants a signal. */
 static const int64_t last_try_ns = 5 * INT64_C(1000000000);
 
+/* Our thread's, to see that its try is cancelled and to leave libcurl, before the TLS library is taken down. */
+static const int64_t cancel_margin_ns = INT64_C(1000000000);
+
 static struct sink *sink;	/* NULL: the uploader has none */
 static struct sink_choice choice;	/* of the last start */
 static int64_t api_timeout_ns;
@@ -165,7 +168,7 @@ static void at_exit(void)
 	if (status.state != UPLOADER_RUNNING)
 		return;
 	bound_last_try();
-	(void)uploader_stop(true, last_try_ns);
+	(void)uploader_stop(true, last_try_ns + cancel_margin_ns);
 }
 
 /*

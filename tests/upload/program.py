@@ -82,6 +82,9 @@ def exit_of_c(status):
     import ctypes
     ctypes.CDLL(None).exit(status)
 
+def exit_of_os(status):
+    os._exit(status)
+
 def fork(times):
     pid = os.fork()
     if not pid:
@@ -108,6 +111,8 @@ for line in sys.stdin:
     word, arguments, named = json.loads(line)
     if word == "exit":
         sys.exit(*arguments)
+    if word == "return":
+        break
     print(json.dumps(globals()[word](*arguments, **named)), flush=True)
 '''
 

@@ -199,12 +199,23 @@ class Certificates(Case):
 class Ending(Case):
     """A program ends in time, by the same status, whatever its upload hangs on."""
 
-    def test_exit_and_signal_during_an_upload_that_hangs(self) -> None:
-        self.each([(how, by) for how in ("hang", "mute", "not accepting", "trickle") for by in (None, signal.SIGTERM)],
-                  self.hanging)
+    WAYS: dict[str, tuple[dict[str, Any], int]] = {
+        "exit": ({}, 3),
+        "return": ({"word": "return"}, 0),
+        "C's exit": ({"word": "exit_of_c"}, 3),
+        "os._exit": ({"word": "exit_of_os"}, 3),
+        "SIGTERM": ({"by": signal.SIGTERM}, -signal.SIGTERM),
+        "SIGINT": ({"by": signal.SIGINT}, -signal.SIGINT),
+    }
 
-    def hanging(self, case: Any) -> None:
-        how, by = case
+    def test_each_way_to_end_during_an_upload_that_hangs(self) -> None:
+        cases = [("hang", way) for way in self.WAYS]
+        cases += [(how, way) for how in ("mute", "not accepting", "trickle") for way in ("exit", "SIGTERM")]
+        self.each(cases, self.hanging)
+
+    def hanging(self, case: tuple[str, str]) -> None:
+        how, way = case
+        words, status = self.WAYS[way]
         with Intake() as intake:
             if how == "not accepting":
                 intake.stop_accepting()
@@ -215,10 +226,15 @@ class Ending(Case):
                 program("use", 50)
                 time.sleep(1)                       # an upload is under way
                 self.assertEqual(program("sums", ROUNDS), SUM)
-                ended = program.end(3, by=by)
-            self.assertEqual(ended.status, 3 if by is None else -by)
+                ended = program.end(3, **words)
+            self.assertEqual(ended.status, status)
             self.assertLess(ended.seconds, 5 + 10)  # the bound, and a machine that has more to do
-            self.assertLessEqual(len(ended.err.splitlines()), 1, ended.err)
+            ours = [line for line in ended.err.splitlines() if line.startswith("sneck:")]
+            self.assertLessEqual(len(ours), 1, ended.err)
+            if way in ("exit", "return", "C's exit", "SIGINT"):      # none of them goes on before our thread has given up
+                self.assertIn("given up at the program's end", ended.err)
+            if way != "SIGINT":                                     # Python's own traceback
+                self.assertEqual(ended.err.splitlines(), ours)
 
 
 class Memory(Case):
