@@ -5,6 +5,7 @@
 
 #include "module/convert.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "runtime/error.h"
@@ -27,6 +28,14 @@ int record_set(PyObject *record, const char *key, PyObject *value)
 
 /* ---- from C ---------------------------------------------------------------------------- */
 
+static PyObject *shown_text(const struct options *options, enum option_id id)
+{
+	char *text = option_shown_text(id, options_string(options, id));
+	PyObject *object = text ? PyUnicode_DecodeFSDefault(text) : PyErr_NoMemory();
+	free(text);
+	return object;
+}
+
 PyObject *option_value(const struct options *options, enum option_id id)
 {
 	switch (option_infos[id].type) {
@@ -37,7 +46,7 @@ PyObject *option_value(const struct options *options, enum option_id id)
 	case OPTION_STRING:
 	case OPTION_NAME:
 	case OPTION_SECRET:
-		return PyUnicode_DecodeFSDefault(options_shown_text(options, id));
+		return shown_text(options, id);
 	default:
 		return PyFloat_FromDouble(options_double(options, id));
 	}

@@ -30,5 +30,6 @@ libsneck_runtime_la_SOURCES = \
 	src/runtime/stats.c src/runtime/stats.h src/runtime/stats.def \
 	src/runtime/status.h \
 	src/runtime/threads.c src/runtime/threads.h \
+	src/runtime/url.c src/runtime/url.h \
 	src/runtime/utf8.c src/runtime/utf8.h \
 	src/runtime/wakeup.c src/runtime/wakeup.h

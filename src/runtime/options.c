@@ -17,6 +17,7 @@
 
 #include "runtime/error.h"
 #include "runtime/log.h"
+#include "runtime/url.h"
 
 #define OPTION_OFFSET_BOOL(id) offsetof(struct options, id)
 #define OPTION_OFFSET_INT(id) offsetof(struct options, id)
@@ -216,21 +217,25 @@ static const char *non_empty(char *(*look_up)(const char *), const char *name)
 	return text && *text ? text : NULL;
 }
 
+/* What was wrong with a variable, and what is done about it. */
+static void complain(enum option_id id, const char *variable, const char *text, const char *problem, int error)
+{
+	char *shown = option_shown_text(id, text);
+	if (error == ERR_INVALID)
+		log_once(variable, "%s=\"%.100s\" %s: the default, \"%s\", is used", variable, shown ? shown : "", problem,
+			 option_infos[id].default_text);
+	else
+		log_once(variable, "%s=\"%.100s\" %s: the limit is used", variable, shown ? shown : "", problem);
+	free(shown);
+}
+
 static void set_from_variable(struct options *options, enum option_id id, const char *variable, const char *text,
 			      enum option_source source)
 {
 	char problem[OPTION_PROBLEM_MAX];
-	const struct option_info *info = &option_infos[id];
 	int error = options_set(options, id, text, source, problem);
-	if (info->type == OPTION_SECRET)
-		text = "***";
-	if (options->quiet || options->is_asked)
-		return;
-	if (error == ERR_INVALID)
-		log_once(variable, "%s=\"%.100s\" %s: the default, \"%s\", is used", variable, text, problem,
-			 info->default_text);
-	else if (error == ERR_LIMIT)
-		log_once(variable, "%s=\"%.100s\" %s: the limit is used", variable, text, problem);
+	if (error && !options->quiet && !options->is_asked)
+		complain(id, variable, text, problem, error);
 }
 
 static void set_from_shared(struct options *options, enum option_id id, char *(*look_up)(const char *name))
@@ -302,10 +307,12 @@ const char *options_string(const struct options *options, enum option_id id)
 	return const_field(options, id);
 }
 
-const char *options_shown_text(const struct options *options, enum option_id id)
+char *option_shown_text(enum option_id id, const char *text)
 {
-	const char *text = options_string(options, id);
-	return option_infos[id].type == OPTION_SECRET && *text ? "***" : text;
+	char *shown = strdup(option_infos[id].type == OPTION_SECRET && *text ? "***" : text);
+	if (shown)
+		url_cut_userinfo(shown);
+	return shown;
 }
 
 bool option_is_text(enum option_id id)

@@ -95,8 +95,11 @@ int64_t options_int(const struct options *options, enum option_id id);
 double options_double(const struct options *options, enum option_id id);	/* DOUBLE and SECONDS */
 const char *options_string(const struct options *options, enum option_id id);	/* borrowed; a SECRET's too */
 
-/* A text for people: a SECRET that is set is "***". */
-const char *options_shown_text(const struct options *options, enum option_id id);
+/*
+ * An option's text for people: a SECRET that is set is "***", a URL has no user and password.
+ * Gives; NULL: no memory.
+ */
+char *option_shown_text(enum option_id id, const char *text);
 
 bool option_is_text(enum option_id id);
 

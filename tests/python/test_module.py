@@ -268,6 +268,10 @@ class OptionsTest(Stopped):
         _sneck.start(output=odd)
         self.assertEqual(_sneck.status()["options"]["output"]["value"], odd)
 
+    def test_a_url_is_shown_without_its_user_and_password(self):
+        _sneck.start(agent_url="http://user:pw@127.0.0.1:1/x", upload_interval=3600, quiet=True)
+        self.assertEqual(_sneck.status()["options"]["agent_url"]["value"], "http://127.0.0.1:1/x")
+
     def test_text_with_a_null_or_too_long_is_refused(self):
         with self.assertRaises(ValueError):
             _sneck.start(output="a\0b")

@@ -50,6 +50,7 @@ unit_tests = \
 	tests/unit/test_threads \
 	tests/unit/test_upload_memory \
 	tests/unit/test_uploader \
+	tests/unit/test_url \
 	tests/unit/test_utf8 \
 	tests/unit/test_wakeup \
 	tests/unit/test_wire_text

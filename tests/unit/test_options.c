@@ -291,20 +291,36 @@ START_TEST(options_first_of_several_shared_variables_wins)
 }
 END_TEST
 
+static void check_shown(enum option_id id, const char *text, const char *expected)
+{
+	char *shown = option_shown_text(id, text);
+	ck_assert_str_eq(shown, expected);
+	free(shown);
+}
+
 START_TEST(options_secrets_are_kept_and_never_shown)
 {
 	char long_key[OPTION_NAME_MAX + 1];
 	variable("DD_API_KEY", "0123456789abcdef");
 	struct options options = from_environment();
 	ck_assert_str_eq(options.api_key, "0123456789abcdef");
-	ck_assert_str_eq(options_shown_text(&options, OPTION_api_key), "***");
-	ck_assert_str_eq(options_shown_text(&options, OPTION_pyroscope_token), "");
-	ck_assert_str_eq(options_shown_text(&options, OPTION_site), "datadoghq.com");
+	check_shown(OPTION_api_key, options.api_key, "***");
+	check_shown(OPTION_pyroscope_token, options.pyroscope_token, "");
+	check_shown(OPTION_site, options.site, "datadoghq.com");
+	check_shown(OPTION_agent_url, "http://user:pw@host:8126", "http://host:8126");
 	memset(long_key, 'k', sizeof(long_key));
 	long_key[OPTION_NAME_MAX] = '\0';
 	variable("DD_API_KEY", long_key);
 	from_environment();
 	ck_assert_str_eq(last_line, "sneck: DD_API_KEY=\"***\" is longer than 511 bytes: the default, \"\", is used\n");
+	char long_url[OPTION_NAME_MAX + 1];
+	size_t written = (size_t)snprintf(long_url, sizeof(long_url), "http://user:%.200s@host/", long_key);
+	memset(long_url + written, 'x', sizeof(long_url) - written);
+	long_url[OPTION_NAME_MAX] = '\0';
+	variable("SNECK_INTAKE_URL", long_url);
+	from_environment();
+	ck_assert_ptr_nonnull(strstr(last_line, "sneck: SNECK_INTAKE_URL=\"http://host/xxx"));
+	ck_assert_ptr_nonnull(strstr(last_line, "is longer than 511 bytes"));
 	for (enum option_id id = 0; id < OPTIONS; id++)
 		ck_assert(option_infos[id].type != OPTION_SECRET || !option_infos[id].keyword);
 }
