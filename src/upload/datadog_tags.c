@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "runtime/error.h"
+#include "runtime/url.h"
 #include "upload/runtime_id.h"
 
 static const char git_url[] = "git.repository_url", git_commit[] = "git.commit.sha", package[] = "python_main_package";
@@ -34,24 +35,13 @@ static int set(struct tags *tags, const char *key, const char *value)
 
 /* ---- git ------------------------------------------------------------------------------- */
 
-/* https://user:token@host/path without what is in front of the @. */
-static void cut_credentials(char *url)
-{
-	char *authority = strstr(url, "://");
-	if (!authority)
-		return;
-	authority += 3;
-	char *at = memrchr(authority, '@', strcspn(authority, "/?#"));
-	if (at)
-		memmove(authority, at + 1, strlen(at));
-}
-
+/* Before it is cut to a tag's length, perhaps before the @. */
 static int set_url(struct tags *tags, const char *url)
 {
 	char *copy = is_set(url) ? strdup(url) : NULL;
 	if (!copy)
 		return is_set(url) ? ERR_NOMEM : OK;
-	cut_credentials(copy);
+	url_cut_userinfo(copy);
 	int error = set(tags, git_url, copy);
 	free(copy);
 	return error;
@@ -67,7 +57,7 @@ static int set_git(struct tags *tags, const struct datadog_config *config)
 		return OK;
 	}
 	const char *main_package = is_set(config->main_package) ? config->main_package : config->identity->main_package;
-	return set(tags, git_url, config->git_repository_url) || set(tags, git_commit, config->git_commit_sha) ||
+	return set_url(tags, config->git_repository_url) || set(tags, git_commit, config->git_commit_sha) ||
 		set(tags, package, main_package) ? ERR_NOMEM : OK;
 }
 
@@ -75,11 +65,8 @@ static int set_git(struct tags *tags, const struct datadog_config *config)
 
 static int set_user(struct datadog_tags *tags, const struct datadog_config *config)
 {
-	if (tags_parse(&tags->user, config->tags, &tags->malformed) || set_git(&tags->user, config) ||
-	    tags_parse(&tags->user, config->profiling_tags, &tags->malformed))
-		return ERR_NOMEM;
-	const char *url = tags_get(&tags->user, git_url);
-	return set_url(&tags->user, url);
+	return tags_parse(&tags->user, config->tags, &tags->malformed) || set_git(&tags->user, config) ||
+		tags_parse(&tags->user, config->profiling_tags, &tags->malformed) ? ERR_NOMEM : OK;
 }
 
 static int move_tag(struct datadog_tags *tags, const char *key, const char *given, const char *fallback)

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "runtime/error.h"
+#include "runtime/url.h"
 #include "runtime/utf8.h"
 
 struct tag {
@@ -193,8 +194,10 @@ static bool next_entry(char **rest, const char *separator, char **key, char **va
 		return false;
 	*key = entry + strspn(entry, " :\t\r\n");
 	*value = strchr(*key, ':');
-	if (*value)
+	if (*value) {
 		*(*value)++ = '\0';
+		url_cut_userinfo(*value);	/* while it is whole */
+	}
 	return true;
 }
 

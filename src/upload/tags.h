@@ -39,7 +39,8 @@ int tags_add_all(struct tags *tags, const struct tags *more);
 
 /*
  * Set what a variable says: `k:v,k:v` or `k:v k:v`; NULL is nothing.  The separator is the one
- * that makes more tags.  malformed counts up by the entries that are none.
+ * that makes more tags, and no URL keeps its user and password.  malformed counts up by the entries
+ * that are none.
  */
 int tags_parse(struct tags *tags, const char *text, size_t *malformed);
 

@@ -97,6 +97,17 @@ START_TEST(datadog_tags_of_git)
 	strcpy(identity.main_package, "jobs");
 	ck_assert_str_eq(text_of(&config), "service:shop.wsgi,,git.repository_url:https://x/r,git.commit.sha:def,"
 			 "python_main_package:jobs");
+	char long_url[600], tag[700];
+	snprintf(long_url, sizeof(long_url), "https://me:%0*d@github.com/org/repo.git", 500, 7);
+	snprintf(tag, sizeof(tag), "git.repository_url:%s", long_url);
+	config.git_repository_url = long_url;
+	config.tags = NULL;
+	ck_assert_str_eq(text_of(&config), "service:shop.wsgi,,git.repository_url:https://github.com/org/repo.git,"
+			 "python_main_package:jobs");
+	config.git_repository_url = NULL;
+	config.tags = tag;
+	ck_assert_str_eq(text_of(&config), "service:shop.wsgi,,git.repository_url:https://github.com/org/repo.git,"
+			 "python_main_package:jobs");
 	config.tags = "git.repository_url:git@github.com:org/repo.git";
 	ck_assert_str_eq(text_of(&config), "service:shop.wsgi,,git.repository_url:git@github.com:org/repo.git,"
 			 "python_main_package:jobs");
