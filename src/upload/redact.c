@@ -28,7 +28,7 @@ static size_t match(const char *text, const char *secret)
 
 void redact(char *text, const char *header_value)
 {
-	const char *space = strrchr(header_value, ' ');
+	const char *space = strchr(header_value, ' ');
 	const char *secret = space ? space + 1 : header_value;
 	for (char *at = text; *at;) {
 		size_t n = match(at, secret);

@@ -10,8 +10,8 @@
 bool redact_is_secret(const char *header_name);
 
 /*
- * Overwrite in the text, by '*', what a header's value has of a credential (its last word:
- * "Bearer <token>"), also where the text ends in the middle of it.
+ * Overwrite in the text, by '*', what a header's value has of a credential (what follows
+ * its first word: "Bearer <token>", or all), also where the text ends in the middle of it.
  */
 void redact(char *text, const char *header_value);
 

@@ -205,11 +205,17 @@ static bool fits_header(const char *text)
 	return true;
 }
 
+/* With a space in it, as by a comment behind it, an answer that repeats a part would not be known for it. */
+static bool is_key(const char *text)
+{
+	return fits_header(text) && !(text && strchr(text, ' '));
+}
+
 static int set_endpoint(struct sink_datadog *datadog, const struct datadog_config *config, char *problem)
 {
 	datadog->api_key = trimmed(config->api_key);
-	if (!fits_header(datadog->api_key)) {
-		snprintf(problem, DATADOG_PROBLEM_MAX, "DD_API_KEY has characters in it that a key cannot have");
+	if (!is_key(datadog->api_key)) {
+		snprintf(problem, DATADOG_PROBLEM_MAX, "DD_API_KEY has a space or other characters in it that a key cannot have");
 		return ERR_INVALID;
 	}
 	if (datadog->api_key && config->intake_url && *config->intake_url)

@@ -25,6 +25,7 @@ START_TEST(redact_takes_each_whole_key_and_a_cut_one)
 	ck_assert_str_eq(redacted("key1 is another", "key12"), "key1 is another");
 	ck_assert_str_eq(redacted("kekey12", "key12"), "ke*****");
 	ck_assert_str_eq(redacted("Basic dXNlcg==", "Basic dXNlcg=="), "Basic ********");
+	ck_assert_str_eq(redacted("no token one two here", "Bearer one two"), "no token ******* here");
 	ck_assert_str_eq(redacted("nothing", ""), "nothing");
 	ck_assert_str_eq(redacted("", "key"), "");
 }
