@@ -1,11 +1,14 @@
 /*
  * http.c - a POST as a loop of short steps: libcurl works without ever blocking, then waits.
  *
- *     loop:  [http_lock] curl_multi_perform    some microseconds, never blocks
+ *     loop:  [http_lock] curl_multi_perform    computes, never blocks
  *            curl_multi_poll                   waits for the network, the deadline or a wake-up
  *
  * So a fork, which takes http_lock, waits for a step and never for the network, and no child
- * ever inherits libcurl or its TLS library in the middle of a change.
+ * ever inherits libcurl or its TLS library in the middle of a change.  Steps take some microseconds, but
+ * of a call by https one reads the system's certificates: 25 to 50 ms for 140 of them (libcurl 7.88,
+ * OpenSSL 3.0).  A handle that is kept between calls remembers them, and keeps descriptors open that the
+ * program may close and make its own: so none is.
  *
  * Names are looked up by a thread of libcurl's; numeric addresses and localhost need none.  It
  * is left behind when the deadline passes first (CURLOPT_QUICK_EXIT; before libcurl 7.87 it is
@@ -34,6 +37,7 @@
 #include "runtime/clocks.h"
 #include "runtime/error.h"
 #include "runtime/fork.h"
+#include "runtime/log.h"
 #include "runtime/mutex.h"
 #include "upload/broken_pipe.h"
 #include "upload/curl_library.h"
@@ -367,11 +371,20 @@ static int init_locked(char problem[HTTP_PROBLEM_MAX])
 	return OK;
 }
 
+/* Without a thread for it, libcurl waits for the name server in a step. */
+static bool blocks_for_names(void)
+{
+	return !(curl->version_info(CURLVERSION_NOW)->features & CURL_VERSION_ASYNCHDNS);
+}
+
 int http_init(char problem[HTTP_PROBLEM_MAX])
 {
 	mutex_lock(&http_lock);
 	int error = init_locked(problem);
 	mutex_unlock(&http_lock);
+	if (!error && blocks_for_names())
+		log_once("names", "libcurl looks up names without a thread here, so a fork may have to wait for the name server: "
+			 "give the server's address as a number");
 	return error;
 }
 

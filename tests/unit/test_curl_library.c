@@ -7,10 +7,12 @@
 
 #include "upload/curl_library.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "runtime/clocks.h"
 #include "runtime/error.h"
+#include "runtime/log.h"
 #include "unit.h"
 #include "upload/http.h"
 
@@ -60,6 +62,34 @@ START_TEST(http_without_its_library_fails_with_a_sentence_and_works_once_it_is_t
 }
 END_TEST
 
+static char line[LOG_LINE_MAX];
+
+static void note_line(const char *text, size_t size)
+{
+	snprintf(line, sizeof(line), "%.*s", (int)size, text);
+}
+
+static curl_version_info_data *without_a_resolver(CURLversion wanted)
+{
+	static curl_version_info_data data;
+	data = *curl_version_info(wanted);
+	data.features &= ~CURL_VERSION_ASYNCHDNS;
+	return &data;
+}
+
+START_TEST(http_says_where_libcurl_would_wait_for_a_name_server)
+{
+	char problem[HTTP_PROBLEM_MAX];
+	struct curl_calls calls = sneck_curl_calls;
+	log_writer = note_line;
+	calls.version_info = without_a_resolver;
+	curl_library_linked = &calls;
+	ck_assert_int_eq(http_init(problem), OK);
+	ck_assert_ptr_nonnull(strstr(line, "a fork may have to wait for the name server"));
+}
+END_TEST
+
 UNIT_TESTS("curl_library", curl_library_says_what_is_missing_and_what_to_do,
 	   curl_library_gives_the_table_of_a_program_that_has_one,
-	   http_without_its_library_fails_with_a_sentence_and_works_once_it_is_there)
+	   http_without_its_library_fails_with_a_sentence_and_works_once_it_is_there,
+	   http_says_where_libcurl_would_wait_for_a_name_server)
