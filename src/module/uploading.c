@@ -13,6 +13,7 @@
 
 #include "module/uploading.h"
 
+#include <jansson.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -193,6 +194,7 @@ int uploading_start(const struct options *options, struct uploading_place *place
 	int error = make_profiles(options);
 	if (error)
 		return fail(error, "no memory for profiles", reason);
+	json_object_seed(0);	/* the first object of our thread's would: a child forked amid that waits for its end */
 	api_timeout_ns = options->api_timeout * INT64_C(1000000);
 	http_allow();
 	error = make_sink(options, place->target, reason);

@@ -6,22 +6,41 @@
 #include "upload/event_json.h"
 
 #include <stdio.h>
-#include <time.h>
 
 #include "runtime/stats.h"
 
+enum { DAYS_OF_400_YEARS = 146097, DAYS_TO_1970 = 719468 };	/* from 1 March of the year 0 */
+
+/*
+ * Not by gmtime_r(): it takes a lock of the C library that no fork resets, and a child forked
+ * meanwhile would hang in its first localtime().  Years begin in March here, so that a leap day is
+ * their last; after it months have 31 and 30 days in turn, save that August is long as well: 153 in five.
+ */
+static int64_t date_of(int64_t day, int *month, int *day_of_month)
+{
+	int64_t since = day + DAYS_TO_1970, era = since / DAYS_OF_400_YEARS;	/* no int64_t of nanoseconds is before the year 0 */
+	int of_era = (int)(since % DAYS_OF_400_YEARS);
+	int year = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
+	int of_year = of_era - (365 * year + year / 4 - year / 100);
+	int from_march = (5 * of_year + 2) / 153;
+	*day_of_month = of_year - (153 * from_march + 2) / 5 + 1;
+	*month = from_march < 10 ? from_march + 3 : from_march - 9;
+	return era * 400 + year + (*month <= 2);
+}
+
 void event_time(char text[EVENT_TIME_MAX], int64_t ns)
 {
-	int64_t seconds = ns / 1000000000, rest = ns % 1000000000;
-	if (rest < 0) {
-		seconds--;
-		rest += 1000000000;
+	const int64_t day_ns = 86400 * INT64_C(1000000000);
+	int64_t day = ns / day_ns, rest_ns = ns % day_ns;
+	if (rest_ns < 0) {
+		day--;
+		rest_ns += day_ns;
 	}
-	time_t time = (time_t)seconds;
-	struct tm utc;
-	gmtime_r(&time, &utc);
-	size_t n = strftime(text, EVENT_TIME_MAX, "%Y-%m-%dT%H:%M:%S", &utc);
-	snprintf(text + n, EVENT_TIME_MAX - n, ".%09dZ", (int)rest);
+	int second = (int)(rest_ns / 1000000000);
+	int month, day_of_month;
+	int64_t year = date_of(day, &month, &day_of_month);
+	snprintf(text, EVENT_TIME_MAX, "%04d-%02d-%02dT%02d:%02d:%02d.%09dZ", (int)year, month, day_of_month,
+		 second / 3600, second / 60 % 60, second % 60, (int)(rest_ns % 1000000000));
 }
 
 /* Takes value; NULL, for want of memory, is left out. */

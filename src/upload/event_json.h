@@ -34,7 +34,7 @@ json_t *event_internal(const struct uploader_status *uploader);
 json_t *event_info(const struct options *options);
 
 /* "2026-03-07T09:05:01.000000123Z"; room for it. */
-enum { EVENT_TIME_MAX = 40 };
+enum { EVENT_TIME_MAX = 64 };
 void event_time(char text[EVENT_TIME_MAX], int64_t ns);
 
 #endif

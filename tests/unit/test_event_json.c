@@ -6,6 +6,7 @@
 #include "upload/event_json.h"
 
 #include <string.h>
+#include <time.h>
 
 #include "runtime/stats.h"
 #include "unit.h"
@@ -24,6 +25,22 @@ START_TEST(event_times_have_nine_decimals_in_utc)
 	ck_assert_str_eq(time_of(INT64_C(1772874301000000123)), "2026-03-07T09:05:01.000000123Z");
 	ck_assert_str_eq(time_of(INT64_C(1709251199999999999)), "2024-02-29T23:59:59.999999999Z");
 	ck_assert_str_eq(time_of(-1), "1969-12-31T23:59:59.999999999Z");
+}
+END_TEST
+
+/* Every day that 64 bits of nanoseconds reach, at some second of it. */
+START_TEST(event_times_are_those_of_the_c_library)
+{
+	for (time_t day = -106751; day <= 106750; day++) {
+		time_t time = day * 86400 + (day & 0xffff);
+		struct tm utc;
+		char expected[EVENT_TIME_MAX];
+		gmtime_r(&time, &utc);
+		strftime(expected, sizeof(expected), "%Y-%m-%dT%H:%M:%S.000000000Z", &utc);
+		ck_assert_str_eq(time_of((int64_t)time * 1000000000), expected);
+	}
+	ck_assert_str_eq(time_of(INT64_MIN), "1677-09-21T00:12:43.145224192Z");
+	ck_assert_str_eq(time_of(INT64_MAX), "2262-04-11T23:47:16.854775807Z");
 }
 END_TEST
 
@@ -99,5 +116,6 @@ START_TEST(event_tells_no_text_of_the_users)
 }
 END_TEST
 
-UNIT_TESTS("event_json", event_times_have_nine_decimals_in_utc, event_is_exactly_version_four,
-	   event_carries_counts_settings_and_process_tags, event_counts_what_was_lost, event_tells_no_text_of_the_users)
+UNIT_TESTS("event_json", event_times_have_nine_decimals_in_utc, event_times_are_those_of_the_c_library,
+	   event_is_exactly_version_four, event_carries_counts_settings_and_process_tags,
+	   event_counts_what_was_lost, event_tells_no_text_of_the_users)
