@@ -10,7 +10,9 @@
 #include "runtime/error.h"
 #include "runtime/hot.h"
 
-static const struct fork_module *modules;
+int (*fork_register)(void (*)(void), void (*)(void), void (*)(void)) = pthread_atfork;
+
+static const struct fork_module *modules;	/* NULL: not registered */
 static size_t n_modules;
 static unsigned generation SNECK_AT_FORK;
 static void (*resume)(void);
@@ -43,9 +45,11 @@ int fork_init(const struct fork_module *table, size_t n)
 {
 	if (modules)
 		return OK;
+	if (fork_register(prepare, parent, child))
+		return ERR_NOMEM;
 	modules = table;
 	n_modules = n;
-	return pthread_atfork(prepare, parent, child) ? ERR_NOMEM : OK;
+	return OK;
 }
 
 void fork_on_first_sample(void (*given)(void))

@@ -29,8 +29,11 @@ struct fork_module {
 	void (*postfork_child)(void);
 };
 
-/* Keeps the table.  OK, or ERR_NOMEM.  A second call changes nothing. */
+/* Keeps the table.  OK, or ERR_NOMEM.  After an OK another call changes nothing. */
 int fork_init(const struct fork_module *modules, size_t n);
+
+/* pthread_atfork, for tests to replace. */
+extern int (*fork_register)(void (*prepare)(void), void (*parent)(void), void (*child)(void));
 
 /*
  * Who brings a child's threads back, once it has something to report, however it was forked (a

@@ -5,6 +5,7 @@
 
 #include "runtime/fork.h"
 
+#include <errno.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -38,6 +39,27 @@ static int status_of(pid_t child)
 	ck_assert_int_eq(waitpid(child, &status, 0), child);
 	return status;
 }
+
+static int refuse(void (*prepare)(void), void (*parent)(void), void (*child)(void))
+{
+	(void)prepare, (void)parent, (void)child;
+	return ENOMEM;
+}
+
+START_TEST(a_failed_start_is_tried_again)
+{
+	int (*real)(void (*)(void), void (*)(void), void (*)(void)) = fork_register;
+	fork_register = refuse;
+	ck_assert_int_eq(fork_init(modules, 2), ERR_NOMEM);
+	ck_assert_int_eq(fork_init(modules, 2), ERR_NOMEM);
+	fork_register = real;
+	ck_assert_int_eq(fork_init(modules, 2), OK);
+	pid_t child = fork();
+	if (!child)
+		_exit(fork_generation() != 1);
+	ck_assert_int_eq(status_of(child), 0);
+}
+END_TEST
 
 START_TEST(prepare_goes_down_the_table_and_both_sides_come_up)
 {
@@ -92,5 +114,5 @@ START_TEST(the_first_sample_of_a_child_resumes_it_once)
 }
 END_TEST
 
-UNIT_TESTS("fork", prepare_goes_down_the_table_and_both_sides_come_up,
+UNIT_TESTS("fork", a_failed_start_is_tried_again, prepare_goes_down_the_table_and_both_sides_come_up,
 	   the_first_sample_of_a_child_resumes_it_once)
