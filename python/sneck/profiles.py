@@ -79,15 +79,15 @@ class Lock:
 
     @property
     def made_at(self) -> str:
-        """file.py:12 of the lock's name."""
-        return ":".join(self.key.name.split(":")[:2])
+        """file.py:12 of the lock's name; nothing where that is no lock's but "<profile full>"."""
+        return ":".join(self.key.name.split(":")[:2]) if ":" in self.key.name else ""
 
     @property
     def short_name(self) -> str:
         """CacheManager.lock, or file.py:12 for a lock without a name."""
         name = self.key.name.partition(":")[2].partition(":")[2]
         if not name:
-            return self.made_at or "(no name)"
+            return self.made_at or self.key.name or "(no name)"
         return f"{self.key.owner}.{name}" if self.key.owner else name
 
     @property

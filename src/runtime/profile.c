@@ -61,11 +61,12 @@ struct row_key {
 static int text_id(struct profile *profile, const char *text, uint32_t *id);
 static int stack_id(struct profile *profile, const uint32_t *locations, size_t depth, uint32_t *id);
 
-/* Id 0 in every table.  The first block has room for it: test_profile adds without memory. */
+/* Id 0 in every table.  A lock's name it has as well: readers expect one of all that counts locks.  The first block has room for it: test_profile adds without memory. */
 static void add_overflow_row(struct profile *profile)
 {
 	struct profile_function function = {.start_line = OVERFLOW_START_LINE};
 	struct profile_location location = {0};
+	struct profile_label label = {.key = LABEL_LOCK_NAME};
 	struct row_key row = {0};
 	uint32_t id;
 	text_id(profile, "", &id);
@@ -73,7 +74,8 @@ static void add_overflow_row(struct profile *profile)
 	intern_add(&profile->functions, &function, sizeof(function), &location.function);
 	intern_add(&profile->locations, &location, sizeof(location), &id);
 	stack_id(profile, &id, 1, &row.stack);
-	intern_add(&profile->label_sets, "", 0, &row.label_set);
+	label.string = function.name;
+	intern_add(&profile->label_sets, &label, sizeof(label), &row.label_set);
 	intern_add(&profile->rows, &row, sizeof(row), &id);
 }
 

@@ -54,7 +54,7 @@ enum { PROFILE_TEXT_BYTES = 4096 };
 /* ---- reading ------------------------------------------------------------------------
  *
  * Ids are dense: 0 .. count-1; string 0 is "".  Row 0, location 0 and function 0 belong to
- * the overflow row, whose one frame is "<profile full>" without labels: they are there
+ * the overflow row, whose one frame, and its lock's name, is "<profile full>": they are there
  * always, and mean something only when profile_overflowed() is not 0.
  */
 

@@ -161,6 +161,12 @@ class Numbers(Case):
         found = {lock["name"]: lock["acquires"] for lock in self.run_json()["locks"]}
         self.assertEqual(found, {"m.py:5:lock": 69, "m.py:6:gate": 9})
 
+    def test_what_found_no_room_in_a_profile_has_a_name_and_no_place(self) -> None:
+        Maker().sample([("<profile full>", "", 0)], {"lock name": "<profile full>"}, free(7)).write(self.path())
+        [lock] = self.run_json()["locks"]
+        self.assertEqual((lock["name"], lock["short_name"], lock["made_at"], lock["acquires"]),
+                         ("<profile full>", "<profile full>", "", 7))
+
     def test_lock_known_by_its_exact_counts_alone_is_shown(self) -> None:
         Maker().stats("m.py:5:lock", [MS, MS]).write(self.path())
         [lock] = self.run_json()["locks"]

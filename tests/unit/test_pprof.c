@@ -128,7 +128,9 @@ START_TEST(pprof_shows_the_overflow_row)
 	ck_assert_str_eq(overflow->frames[0]->function, "<profile full>");
 	ck_assert_int_eq(overflow->frames[0]->line, 0);
 	ck_assert_int_eq(overflow->values[SAMPLE_LOCK_ACQUIRE], 3);
-	ck_assert_uint_eq(overflow->n_labels, 0);
+	ck_assert_uint_eq(overflow->n_labels, 1);
+	ck_assert_str_eq(overflow->labels[0].key, "lock name");
+	ck_assert_str_eq(overflow->labels[0].string, "<profile full>");
 	pprof_file_free(file);
 	profile_free(profile);
 }

@@ -212,7 +212,9 @@ START_TEST(profile_full_of_rows_overflows_visibly_and_loses_nothing)
 	ck_assert_double_eq(overflow.values[SAMPLE_LOCK_ACQUIRE], 30);
 	ck_assert_double_eq(overflow.values[SAMPLE_LOCK_ACQUIRE_WAIT], 2 * (300 - 45));
 	ck_assert_uint_eq(overflow.depth, 1);
-	ck_assert_uint_eq(overflow.n_labels, 0);
+	ck_assert_uint_eq(overflow.n_labels, 1);
+	ck_assert_uint_eq(overflow.labels->key, LABEL_LOCK_NAME);
+	ck_assert_str_eq(profile_string(profile, overflow.labels->string, NULL), "<profile full>");
 	ck_assert_str_eq(frame_name(profile, 0, 0), "<profile full>");
 	profile_free(profile);
 }

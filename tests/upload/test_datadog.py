@@ -132,6 +132,12 @@ if __name__ == "__main__":
         self.assertNotIn("x-evil", upload.headers)
         self.assertIn("svc.user:true", upload.event["process_tags"])
 
+    def test_what_found_no_room_has_a_locks_name_as_well(self) -> None:
+        code = PROGRAM + "exec('with user_lock: pass\\n' * 300)"
+        upload = self.upload("-c", code, SNECK_PROFILE_MAX_ROWS="16")       # which looks at the labels of each sample
+        full = upload.rows.of(lock_name="<profile full>").acquires
+        self.assertEqual((full > 0, full + upload.rows.of("user_lock").acquires), (True, 300))
+
     def test_process_tags_can_be_left_out(self) -> None:
         upload = self.upload("-c", PROGRAM + "work(1)", DD_EXPERIMENTAL_PROPAGATE_PROCESS_TAGS_ENABLED="false",
                              DD_TRACE_GIT_METADATA_ENABLED="0", DD_GIT_COMMIT_SHA="abc")
