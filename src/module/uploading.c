@@ -37,8 +37,11 @@
 /* How long the end of a program waits for its last profile to be written; a disk may be slow. */
 static const int64_t stop_timeout_ns = 10 * INT64_C(1000000000);
 
-/* How long for a server to take it, at most: as long as exit_signal.h grants a signal. */
-static const int64_t last_try_ns = 5 * INT64_C(1000000000);
+/*
+ * How long for a server to take it, at most: as long as exit_signal.h grants a signal.  A pre-fork server's
+ * master ends after its workers, so both have to be over before `docker stop` loses its patience, after 10 s.
+ */
+static const int64_t last_try_ns = 3 * INT64_C(1000000000);
 
 /* Our thread's, to see that its try is cancelled and to leave libcurl, before the TLS library is taken down. */
 static const int64_t cancel_margin_ns = INT64_C(1000000000);

@@ -3,7 +3,7 @@
  *
  *     signal -> handler: wake the uploader, arm a timer, return
  *               uploader: last upload -> default action, raise: the process ends
- *               timer, 5 s later: the same signal -> handler -> default action, raise
+ *               timer, 3 s later: the same signal -> handler -> default action, raise
  *
  * The handler never waits: the thread it interrupts may hold a lock that the upload needs.
  * So that thread runs on for the milliseconds the upload takes.  A second signal meanwhile
@@ -36,7 +36,7 @@
 
 enum { NO_TIMER = -1 };
 
-int exit_signal_bound_ms = 5000;
+int exit_signal_bound_ms = 3000;
 
 static _Atomic int installed;		/* the signal, or 0 */
 static _Atomic int wished;		/* installed, or to be once the program's handler is gone */

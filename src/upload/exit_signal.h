@@ -41,7 +41,7 @@ void exit_signal_reraise(int signo);
 /* In a forked child: the signal its parent got, and the parent's timer, are none of its own. */
 void exit_signal_postfork_child(void);
 
-/* How long an upload may keep a program from ending, for tests to shorten: 5 s. */
+/* How long an upload may keep a program from ending, for tests to shorten: 3 s. */
 extern int exit_signal_bound_ms;
 
 #endif

@@ -138,7 +138,7 @@ class Gunicorn(ServerCase):
         self.assert_truth(server, without=server.killed)  # which reads every file whole
 
     def test_an_agent_that_hangs_delays_no_request_and_the_end_for_a_while_alone(self) -> None:
-        """Workers wait for it at once, the master after them, each as long as one try may take, or 5 s."""
+        """Workers wait for it at once, the master after them, each as long as one try may take, or 3 s."""
         try_s, agent = 1, self.intake()
         agent.behave(Behaviour(how="hang"))
         hanging = self.server(START + " app:app", intake=agent, SNECK_UPLOAD_INTERVAL="0.2",

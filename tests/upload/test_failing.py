@@ -228,7 +228,7 @@ class Ending(Case):
                 self.assertEqual(program("sums", ROUNDS), SUM)
                 ended = program.end(3, **words)
             self.assertEqual(ended.status, status)
-            self.assertLess(ended.seconds, 5 + 10)  # the bound, and a machine that has more to do
+            self.assertLess(ended.seconds, 3 + 10)  # the bound, and a machine that has more to do
             ours = [line for line in ended.err.splitlines() if line.startswith("sneck:")]
             self.assertLessEqual(len(ours), 1, ended.err)
             if way in ("exit", "return", "C's exit", "SIGINT"):      # none of them goes on before our thread has given up
