@@ -46,7 +46,7 @@ struct watched_type {
 	PyTypeObject *type;	/* kept alive until its interpreter ends: stop() writes to it */
 	int64_t interpreter;
 	enum lock_kind kind;
-	struct place new, dealloc;
+	struct place make, dealloc;
 };
 
 static struct mutex types_lock SNECK_AT_FORK = MUTEX_INITIALIZER(LOCK_RANK_TYPES);
@@ -56,7 +56,7 @@ static struct place allocate_lock, allocate;	/* _thread's functions; the second 
 static const char *look_reason;
 
 /* What the slots of each kind held: the same C functions in every interpreter. */
-static newfunc original_new[KINDS];
+static void *original_make[KINDS];
 static destructor original_dealloc[KINDS];
 static ptrdiff_t dealloc_offset;	/* of a Lock's tp_dealloc in its type */
 
@@ -133,10 +133,17 @@ static PyObject *allocate_hook(PyObject *module, PyObject *unused)
 	return note_allocation(((PyCFunction)allocate.original)(module, unused));
 }
 
-#define SLOT_HOOKS(name, kind) \
-	static PyObject *name##_new_hook(PyTypeObject *type, PyObject *args, PyObject *keywords) \
+/*
+ * Which slot a kind is made by.  Not tp_new where there may be subclasses: those made earlier
+ * have the original in theirs, and Python, which compares the two, calls it unsafe to make one by __new__.
+ * What tp_alloc gives is no lock yet: of it no more is known than its address.
+ */
+static const int making_slots[KINDS] = {Py_tp_new, Py_tp_alloc};
+
+#define SLOT_HOOKS(name, kind, maker, params, arguments) \
+	static PyObject *name##_make_hook params \
 	{ \
-		return note_creation(original_new[kind](type, args, keywords), kind); \
+		return note_creation(((maker)original_make[kind]) arguments, kind); \
 	} \
 	static SLOW void name##_dealloc_slow(PyObject *lock) \
 	{ \
@@ -151,10 +158,10 @@ static PyObject *allocate_hook(PyObject *module, PyObject *unused)
 			name##_dealloc_slow(lock); \
 	}
 
-SLOT_HOOKS(lock, LOCK_KIND_LOCK)
-SLOT_HOOKS(rlock, LOCK_KIND_RLOCK)
+SLOT_HOOKS(lock, LOCK_KIND_LOCK, newfunc, (PyTypeObject *type, PyObject *args, PyObject *keywords), (type, args, keywords))
+SLOT_HOOKS(rlock, LOCK_KIND_RLOCK, allocfunc, (PyTypeObject *type, Py_ssize_t n), (type, n))
 
-static void *const new_hooks[KINDS] = {(void *)lock_new_hook, (void *)rlock_new_hook};
+static void *const make_hooks[KINDS] = {(void *)lock_make_hook, (void *)rlock_make_hook};
 static void *const dealloc_hooks[KINDS] = {(void *)lock_dealloc_hook, (void *)rlock_dealloc_hook};
 
 /* ---- types ----------------------------------------------------------------------------- */
@@ -196,7 +203,7 @@ static PyObject *(*const makers[KINDS])(void) = {make_lock, make_rlock};
 static int prove_type(PyTypeObject *type, enum lock_kind kind, struct watched_type *watched, const char **reason)
 {
 	*watched = (struct watched_type){.type = type, .kind = kind, .interpreter = interpreter_id()};
-	int error = place_of_slot(type, Py_tp_new, &watched->new, reason);
+	int error = place_of_slot(type, making_slots[kind], &watched->make, reason);
 	if (error == ERR_LAYOUT)
 		return error;
 	return place_of_slot(type, Py_tp_dealloc, &watched->dealloc, reason);
@@ -204,13 +211,13 @@ static int prove_type(PyTypeObject *type, enum lock_kind kind, struct watched_ty
 
 static void watch(struct watched_type *watched)
 {
-	place_redirect(&watched->new, new_hooks[watched->kind]);
+	place_redirect(&watched->make, make_hooks[watched->kind]);
 	place_redirect(&watched->dealloc, dealloc_hooks[watched->kind]);
 }
 
 static void unwatch(struct watched_type *watched)
 {
-	place_restore(&watched->new);
+	place_restore(&watched->make);
 	place_restore(&watched->dealloc);
 }
 
@@ -229,7 +236,7 @@ static bool adopt(PyTypeObject *type, enum lock_kind kind)
 	const char *reason;
 	if (n_types == TYPES_MAX || prove_type(type, kind, &watched, &reason) ||
 	    watched.dealloc.original != (void *)original_dealloc[kind] ||
-	    (watched.new.at && watched.new.original != (void *)original_new[kind]))
+	    (watched.make.at && watched.make.original != original_make[kind]))
 		return false;
 	Py_IncRef((PyObject *)type);
 	types[n_types] = watched;
@@ -330,7 +337,7 @@ static int prove_first_types(PyObject *const locks[KINDS], const char **reason)
 		struct watched_type watched;
 		if (prove_type(Py_TYPE(locks[kind]), (enum lock_kind)kind, &watched, reason))
 			return ERR_LAYOUT;
-		original_new[kind] = (newfunc)watched.new.original;
+		original_make[kind] = watched.make.original;
 		original_dealloc[kind] = (destructor)watched.dealloc.original;
 		if (kind == LOCK_KIND_LOCK)
 			dealloc_offset = (char *)watched.dealloc.at - (char *)watched.type;

@@ -147,9 +147,12 @@ static uint32_t name_site(const void *tstate, enum lock_kind kind, const struct 
 	struct lock_name name;
 	char module[MODULE_NAME_MAX];
 	interpreter_end_watch();
+	int collecting = PyGC_Disable();	/* a finaliser must not come upon a lock that is half made */
 	lock_name_from_creation(tstate, frames, depth, &name);
 	lock_exclude_module(tstate, name.place, module);
 	struct lock_class *c = lock_class_named(lock_kind_name(kind), &name, module);
+	if (collecting)
+		PyGC_Enable();
 	if (!c)
 		return LOCK_CLASS_NONE;
 	*used = name.frames_used ? name.frames_used : 1;

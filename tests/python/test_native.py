@@ -363,6 +363,37 @@ class Behaviour(Case):
             self.assertEqual(lock.entered, had + 2)
             self.assertFalse(lock._is_owned())
 
+    def test_new_of_subclasses_made_before_during_and_after(self) -> None:
+        """Python compares the tp_new of a class and its base, and may call __new__ unsafe."""
+        def make(base: Any) -> tuple[Any, ...]:
+            class Plain(base):  # type: ignore[misc]
+                pass
+
+            class Custom(Plain):
+                def __new__(cls) -> Any:
+                    return super().__new__(cls)
+
+            return base, Plain, Custom
+
+        def use(classes: list[tuple[Any, ...]]) -> None:
+            for base, plain, custom in classes:
+                for lock in custom(), plain(), plain.__new__(plain), base.__new__(plain):
+                    with lock:
+                        self.assertFalse(in_thread(lambda: lock.acquire(False)))
+
+        can_be_subclassed = 1 << 10     # Py_TPFLAGS_BASETYPE
+        for base in {type(kind()) for kind in KINDS}:
+            if not base.__flags__ & can_be_subclassed:
+                continue
+            classes = [make(base)]
+            for _ in range(2):
+                with profiled() as seen:
+                    classes.append(make(base))
+                    use(classes)
+                self.assertEqual(seen.rows.acquires, 4 * len(classes))
+                classes.append(make(base))
+                use(classes)
+
     def test_a_class_attribute_factory_is_not_bound(self) -> None:
         with profiled():
             class Owner:
