@@ -1,10 +1,15 @@
 """Loading the extension, and saying what to do when that fails."""
 import sys
+from contextlib import suppress
 from importlib import import_module
 from types import ModuleType
 from typing import Any
 
 from sneck import children, fork_warning
+
+with suppress(ImportError):  # what start() reads: found there, it runs no Python code, and so no signal handler
+    import atexit  # noqa: F401
+    import opcode  # noqa: F401
 
 SUPPORTED = "sneck needs CPython 3.10 or later, with the GIL"
 # Of the libraries that the extension needs, by their names without a version.

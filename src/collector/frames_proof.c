@@ -12,6 +12,9 @@
  *
  * All reading by offsets goes through safe_read(), so that a wrong offset is an answer and
  * not a crash.
+ *
+ * It runs in a thread of its own: Python calls signal handlers in the main thread alone, so none
+ * comes between, nor what it raises.
  */
 #include <config.h>
 
@@ -19,9 +22,12 @@
 
 #include <Python.h>
 
+#include <pthread.h>
+#include <signal.h>
 #include <string.h>
 
 #include "collector/frame_objects.h"
+#include "collector/interpreter_end.h"
 #include "collector/py_symbols.h"
 #include "runtime/py_frames.h"
 #include "runtime/safe_read.h"
@@ -33,6 +39,7 @@ enum {
 	HOLDINGS = 2,		/* calls of hold() */
 	FRAMES_MAX = 64,	/* of a stack looked at: ours are the leaves; a system call a word */
 	SHOWN_MIN = 16,		/* of those shown, when there are more: two in three may be hidden */
+	STACK_BYTES = 1 << 20,	/* musl's 128 KiB are few for the compiler; as much as CPython's threads have there */
 };
 
 static const char measuring[] = "measure()\n";
@@ -345,7 +352,7 @@ static bool all_ran(void)
 	return proof.measured && proof.n_compared == COMPARISONS && proof.n_owned == OWNED && proof.n_held == HOLDINGS;
 }
 
-const char *frames_prove(struct py_offsets *offsets)
+static const char *prove(struct py_offsets *offsets)
 {
 	proof = (struct proof){.offsets = offsets};
 	PyObject *globals = PyDict_New(), *namespace = PyDict_New();
@@ -362,4 +369,65 @@ const char *frames_prove(struct py_offsets *offsets)
 	Py_DecRef(namespace);
 	Py_DecRef(globals);
 	return proof.failure;
+}
+
+/* ---- in a thread of its own ------------------------------------------------------------- */
+
+struct errand {
+	PyInterpreterState *interpreter;
+	struct py_offsets *offsets;
+	const char *failure;
+};
+
+static void *run_errand(void *context)
+{
+	struct errand *errand = context;
+	PyThreadState *state = PyThreadState_New(errand->interpreter);
+	if (!state)
+		return NULL;
+	PyEval_AcquireThread(state);
+	errand->failure = prove(errand->offsets);
+	PyThreadState_Clear(state);
+	PyEval_ReleaseThread(state);
+	PyThreadState_Delete(state);
+	return NULL;
+}
+
+static int create_thread(pthread_t *thread, struct errand *errand)
+{
+	pthread_attr_t attributes;
+	sigset_t all, before;
+	int failed = pthread_attr_init(&attributes);
+	if (failed)
+		return failed;
+	pthread_attr_setstacksize(&attributes, STACK_BYTES);
+	sigfillset(&all);	/* no handler of the program's in C either */
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	failed = pthread_create(thread, &attributes, run_errand, errand);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	pthread_attr_destroy(&attributes);
+	return failed;
+}
+
+/* Subinterpreters call no handlers, and who is ending lets no other thread have the GIL. */
+static bool needs_thread(void)
+{
+	PyObject *is_finalizing = PySys_GetObject("is_finalizing");	/* borrowed */
+	PyObject *answer = is_finalizing ? PyObject_CallObject(is_finalizing, NULL) : NULL;
+	bool is_alive = answer == Py_False;
+	Py_XDECREF(answer);
+	PyErr_Clear();
+	return is_alive && interpreter_id() == 0;
+}
+
+const char *frames_prove(struct py_offsets *offsets)
+{
+	struct errand errand = {PyInterpreterState_Get(), offsets, "the proof of the stack walk found no memory"};
+	pthread_t thread;
+	if (!needs_thread() || create_thread(&thread, &errand))
+		return prove(offsets);
+	Py_BEGIN_ALLOW_THREADS
+	pthread_join(thread, NULL);
+	Py_END_ALLOW_THREADS
+	return errand.failure;
 }

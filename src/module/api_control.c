@@ -42,6 +42,16 @@ static void forget_exit(PyObject *module)
 	PyErr_Restore(type, value, traceback);
 }
 
+/* With the exception that is set. */
+static PyObject *give_up(void)
+{
+	PyObject *type, *value, *traceback;
+	PyErr_Fetch(&type, &value, &traceback);
+	control_stop();
+	PyErr_Restore(type, value, traceback);
+	return NULL;
+}
+
 /* Raise what control_start() said; a refused layout is no exception: the program runs on. */
 static PyObject *start_failed(int error, const char *reason)
 {
@@ -64,10 +74,8 @@ PyObject *api_start(PyObject *module, PyObject *arguments, PyObject *keywords)
 	int error = control_start(&options, reason);
 	if (error)
 		return start_failed(error, reason);
-	if (call_atexit(module, "register") < 0) {
-		control_stop();
-		return NULL;
-	}
+	if (call_atexit(module, "register") < 0)
+		return give_up();
 	Py_RETURN_NONE;
 }
 

@@ -4,7 +4,8 @@
  *              control_start                    control_stop
  *   STOPPED ------ STARTING ------> RUNNING ------ STOPPING ------> STOPPED
  *
- * Whoever takes a transition owns it until its end; others wait, without the GIL.  Profiles
+ * Whoever takes a transition owns it until its end; others wait, without the GIL.  Its own thread
+ * is refused: what it runs meanwhile (a finaliser that the collector came upon) must not wait for itself.  Profiles
  * are taken care of first and last: the uploader runs before the first sample comes, and
  * until after the last.
  *
@@ -19,6 +20,7 @@
 
 #include "module/control.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -34,19 +36,23 @@ enum state { STOPPED, STARTING, RUNNING, STOPPING };
 
 static struct mutex control_lock SNECK_AT_FORK = MUTEX_INITIALIZER(LOCK_RANK_CONTROL);
 static enum state state SNECK_AT_FORK;
+static pthread_t owner;		/* of the transition */
 static struct options running_options;	/* of the state RUNNING */
 static char refusal[REASON_MAX];
 static struct uploading_place place;	/* of the last start */
 
 /* ---- the state --------------------------------------------------------------------------- */
 
-/* The state found; taken over into `through` if it was `from`. */
-static enum state exchange_if(enum state from, enum state through)
+/* The state found, and whether it is of the caller's own making; taken over into `through` if it was `from`. */
+static enum state exchange_if(enum state from, enum state through, bool *is_own)
 {
 	mutex_lock(&control_lock);
 	enum state found = state;
-	if (found == from)
+	*is_own = pthread_equal(owner, pthread_self());
+	if (found == from) {
 		state = through;
+		owner = pthread_self();
+	}
 	mutex_unlock(&control_lock);
 	return found;
 }
@@ -59,13 +65,14 @@ static void wait_a_moment(void)
 	Py_END_ALLOW_THREADS
 }
 
-/* Begin a transition: false if the other end is where we are already. */
+/* Begin a transition: false if the other end is where we are already, or on the way to it. */
 static bool begin(enum state from, enum state through)
 {
-	enum state found = exchange_if(from, through);
-	while (found == STARTING || found == STOPPING) {
+	bool is_own;
+	enum state found = exchange_if(from, through, &is_own);
+	while ((found == STARTING || found == STOPPING) && !is_own) {
 		wait_a_moment();
-		found = exchange_if(from, through);
+		found = exchange_if(from, through, &is_own);
 	}
 	return found == from;
 }

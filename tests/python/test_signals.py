@@ -20,6 +20,43 @@ ENDS = ("signal.raise_signal(signal.SIGTERM)", "os.kill(os.getpid(), signal.SIGT
         "os.setsid(); os.killpg(os.getpgrp(), signal.SIGTERM)", "os.setsid(); os.kill(0, signal.SIGTERM)")
 
 
+DURING_START = '''
+import signal, sneck, sys
+start, calls = sneck.start, []
+def handler(_, frame):
+    calls.append(frame.f_code.co_filename)
+    {action}
+signal.signal(signal.SIGALRM, handler)
+try:
+    signal.setitimer(signal.ITIMER_REAL, 3e-4, {period})
+    start(output=output)
+    signal.setitimer(signal.ITIMER_REAL, 0)
+except KeyboardInterrupt:
+    print("interrupted")
+signal.setitimer(signal.ITIMER_REAL, 0)
+assert calls
+print({{*calls}} - {{__file__}}, sneck.status()["running"], sneck.status()["collector"]["slow_frames"])
+'''
+
+
+class Start(Case):
+    """The first start() runs Python code of its own; the program's handlers wait until it is over."""
+
+    def during_start(self, action: str, period: float = 0) -> str:
+        ran = run_child(DURING_START.format(action=action, period=period), start=None, timeout_s=20)
+        self.assert_clean(ran)
+        return ran.out
+
+    def test_no_handler_runs_inside(self) -> None:
+        self.assertEqual(self.during_start("pass", period=2e-4), "set() True None\n")
+
+    def test_a_handler_that_stops_comes_after_it(self) -> None:
+        self.attempts(lambda: self.assertEqual(self.during_start("sneck.stop()"), "set() False None\n"))
+
+    def test_what_a_handler_raises_arrives(self) -> None:
+        self.assertEqual(self.during_start("raise KeyboardInterrupt"), "interrupted\nset() True None\n")
+
+
 class Signals(Case):
     def same_as_bare(self, code: str, status: int | None = None, **how) -> Ran:
         """With and without us: the same status, the same words; and the profile is complete."""
