@@ -62,7 +62,7 @@ static PyObject *blocking_argument(const struct lock_call *call)
 		if (PyTuple_Size(call->args) > 0)
 			return PyTuple_GetItem(call->args, 0);
 		while (call->keywords && PyDict_Next(call->keywords, &at, &key, &value))
-			if (!PyUnicode_CompareWithASCIIString(key, "blocking"))
+			if (PyUnicode_Check(key) && !PyUnicode_CompareWithASCIIString(key, "blocking"))
 				return value;
 	} else if (call->convention == CALL_FASTCALL_KEYWORDS) {
 		if (call->n > 0)
@@ -77,7 +77,9 @@ static PyObject *blocking_argument(const struct lock_call *call)
 static bool says_not_blocking(const struct lock_call *call)
 {
 	PyObject *blocking = blocking_argument(call);
-	return blocking == Py_False || (blocking && PyLong_CheckExact(blocking) && PyLong_AsLong(blocking) == 0);
+	int is_large;	/* and no exception set: the original is still to come */
+	return blocking == Py_False ||
+	       (blocking && PyLong_CheckExact(blocking) && PyLong_AsLongAndOverflow(blocking, &is_large) == 0);
 }
 
 /* A call refused before it tried (wrong arguments) is no attempt; one broken off by a signal handler is. */

@@ -9,6 +9,7 @@ import platform
 import sys
 import textwrap
 import threading
+import time
 import traceback
 import unittest
 from typing import Any, Callable
@@ -79,6 +80,12 @@ def in_thread(action: Callable[[], Any]) -> Any:
     return out[0]
 
 
+ODD_ARGUMENTS: list[tuple[tuple[Any, ...], dict[Any, Any]]] = [
+    ((), {1: 2}), ((), {1: 2, "blocking": False}), ((-10**100, 0.01), {}), ((10**100, 0.01), {}),
+    ((), {"blocking": 10**100, "timeout": 0.01}), ((0,), {}), (("", 1), {}), (([],), {"timeout": -1}), ((False, 10**100), {}),
+]
+
+
 def behaviour() -> list[tuple[Any, ...]]:
     """Calls good and bad, by every spelling, and what each gives."""
     out: list[tuple[Any, ...]] = []
@@ -89,7 +96,7 @@ def behaviour() -> list[tuple[Any, ...]]:
             lambda k: k().acquire(blocking=True, timeout=1), lambda k: k().acquire(True, 0),
             lambda k: k().acquire(False, 1), lambda k: k().acquire(True, -2), lambda k: k().acquire(timeout=1e30),
             lambda k: k().acquire(timeout="soon"), lambda k: k().acquire(blocking=[]), lambda k: k().acquire(what=1),
-            lambda k: k().acquire(1, 2, 3), lambda k: k().acquire_lock(), lambda k: k().__enter__(),
+            lambda k: k().acquire(1, 2, 3), lambda k: k().acquire(10**100), lambda k: k().acquire(**{1: 2}), lambda k: k().acquire_lock(), lambda k: k().__enter__(),
             lambda k: k().__enter__(1), lambda k: k().release(1), lambda k: k().acquire(timeout=float("nan")),
             lambda k: type(k()).acquire(), lambda k: type(k()).acquire(1), lambda k: type(k()).release(k()),
             lambda k: k(1), lambda k: k(lock=1), lambda k: type(k()).__name__, lambda k: k().locked(),
@@ -106,6 +113,14 @@ def behaviour() -> list[tuple[Any, ...]]:
         held.acquire()
         out.append((kind.__name__, "elsewhere", *in_thread(lambda: outcome(held.release))))
         out.append((kind.__name__, "taken", *in_thread(lambda: outcome(lambda: held.acquire(False)))))
+        for arguments, keywords in ODD_ARGUMENTS:
+            out.append((kind.__name__, "taken", *in_thread(lambda: outcome(lambda: held.acquire(*arguments, **keywords)))))
+        waiter = threading.Thread(target=lambda: out.append((kind.__name__, "waited", *outcome(lambda: held.acquire(10**100)))))
+        waiter.start()
+        time.sleep(0.02)
+        held.release()
+        waiter.join()
+        out.append((kind.__name__, "then", *outcome(lambda: held.acquire(False))))
     return out
 
 
