@@ -22,6 +22,9 @@ static const interpreter_forgetter *forgetters;
 /* The interpreter this thread saw to last: ids are not used again. */
 static __thread SNECK_TLS int64_t watched;
 
+/* The one it ended last.  Python code may run even then: what is registered for forks goes later. */
+static __thread SNECK_TLS int64_t ended;
+
 void interpreter_end_init(const interpreter_forgetter *list)
 {
 	forgetters = list;
@@ -35,8 +38,14 @@ int64_t interpreter_id(void)
 static void on_end(PyObject *capsule)
 {
 	int64_t interpreter = (int64_t)(intptr_t)PyCapsule_GetPointer(capsule, capsule_name);
+	ended = interpreter;
 	for (size_t i = 0; forgetters && forgetters[i]; i++)
 		forgetters[i](interpreter);
+}
+
+bool interpreter_has_ended(void)
+{
+	return ended && ended == interpreter_id();
 }
 
 static void put_capsule(int64_t interpreter)

@@ -4,6 +4,7 @@
 #ifndef SNECK_COLLECTOR_INTERPRETER_END_H
 #define SNECK_COLLECTOR_INTERPRETER_END_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /*
@@ -23,5 +24,8 @@ int64_t interpreter_id(void);
  * our locks; may be called inside a sample.  The main interpreter's end is the process's.
  */
 void interpreter_end_watch(void);
+
+/* Were its references given back already?  Then nothing more of it may be kept: nobody would tell the end again. */
+bool interpreter_has_ended(void);
 
 #endif

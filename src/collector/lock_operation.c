@@ -9,6 +9,7 @@
 #include "collector/lock_operation.h"
 
 #include "collector/code_table.h"
+#include "collector/interpreter_end.h"
 #include "collector/lock_naming.h"
 #include "collector/lock_sample.h"
 #include "collector/thread_name.h"
@@ -41,7 +42,8 @@ static void find_class(struct operation *op)
 	const struct lock_call *call = op->call;
 	const struct lock_place place = {op->tstate, op->frames, op->stack.depth, &op->use};
 	bool is_rlock = call->method->kind == LOCK_KIND_RLOCK;
-	if (primitives_classify(op->frames, op->stack.depth, (uintptr_t)call->lock, is_rlock, &op->use) == PRIMITIVE_INNER)
+	if (primitives_classify(op->frames, op->stack.depth, (uintptr_t)call->lock, is_rlock, &op->use) == PRIMITIVE_INNER ||
+	    interpreter_has_ended())
 		return;
 	struct lock_class *c = lock_naming_class(call->lock, call->method->kind, &place);
 	op->lock_class = c && !c->is_excluded ? c : NULL;

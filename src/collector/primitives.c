@@ -71,10 +71,10 @@ struct entry {
 	PyObject *modules;	/* whose interpreter's: its sys.modules */
 };
 
-/* What has been resolved in one interpreter.  But for `modules`, its own GIL guards it. */
+/* What has been resolved in one interpreter.  But for `number`, its own GIL guards it. */
 struct interpreter {
-	_Atomic(PyObject *) modules;	/* its sys.modules, borrowed; NULL: free */
-	int64_t id;
+	_Atomic int64_t number;	/* its id + 1; 0: free */
+	PyObject *modules;	/* its sys.modules, new: the interpreter's own goes before its last finalisers run */
 	Py_ssize_t n_modules;	/* its size when last looked through */
 	bool done[ROWS];	/* by the first row of each module */
 };
@@ -347,26 +347,34 @@ static bool resolve(struct interpreter *interpreter)
 
 /* ---- keeping up with imports --------------------------------------------------------------- */
 
-static struct interpreter *interpreter_of(PyObject *modules)
+static struct interpreter *interpreter_numbered(int64_t number)
 {
-	struct interpreter *mine = NULL;
+	for (size_t i = 0; i < INTERPRETERS_MAX; i++)
+		if (interpreters[i].number == number)
+			return &interpreters[i];
+	return NULL;
+}
+
+/* NULL: it is at its end, or there are too many. */
+static struct interpreter *interpreter_of(int64_t number)
+{
+	PyObject *modules = PySys_GetObject("modules");		/* borrowed */
 	mutex_lock(&table_lock);
-	for (size_t i = 0; i < INTERPRETERS_MAX && !(mine && mine->modules == modules); i++)
-		if (interpreters[i].modules == modules || (!interpreters[i].modules && !mine))
-			mine = &interpreters[i];
-	if (mine)
+	struct interpreter *mine = interpreter_numbered(number);
+	if (!mine && modules && PyDict_Check(modules) && (mine = interpreter_numbered(0)) != NULL) {
 		mine->modules = modules;
+		mine->number = number;
+		Py_INCREF(modules);
+	}
 	mutex_unlock(&table_lock);
 	return mine;
 }
 
 /* Slow: something was imported.  The collector is held off, for this makes short-lived objects. */
-static void __attribute__((noinline)) catch_up(PyObject *modules, Py_ssize_t n_modules)
+static void __attribute__((noinline)) catch_up(struct interpreter *interpreter, Py_ssize_t n_modules)
 {
-	struct interpreter *interpreter = interpreter_of(modules);
-	if (!interpreter || !have_symbols() || PyErr_Occurred())
+	if (!have_symbols() || PyErr_Occurred())
 		return;
-	interpreter->id = interpreter_id();
 	interpreter_end_watch();
 	int collected = PyGC_Disable();
 	bool whole = resolve(interpreter);
@@ -384,16 +392,18 @@ static struct interpreter *last;
 /* False: there may be primitives we do not know yet. */
 static bool keep_up(void)
 {
-	PyObject *modules = PyImport_GetModuleDict();
-	Py_ssize_t n_modules = PyDict_Size(modules);
+	int64_t number = interpreter_id() + 1;
 	struct interpreter *mine = __atomic_load_n(&last, __ATOMIC_RELAXED);
-	if (!mine || mine->modules != modules) {
-		mine = interpreter_of(modules);
+	if (!mine || mine->number != number) {
+		mine = interpreter_of(number);
 		__atomic_store_n(&last, mine, __ATOMIC_RELAXED);
 	}
-	if (mine && mine->n_modules != n_modules)
-		catch_up(modules, n_modules);
-	return mine && mine->n_modules == n_modules;
+	if (!mine)
+		return false;
+	Py_ssize_t n_modules = PyDict_Size(mine->modules);
+	if (mine->n_modules != n_modules)
+		catch_up(mine, n_modules);
+	return mine->n_modules == n_modules;
 }
 
 int primitives_init(void)
@@ -545,20 +555,9 @@ static void empty_dead_ends(void)
 	mutex_unlock(&table_lock);
 }
 
-static struct interpreter *interpreter_known(int64_t id)
-{
-	struct interpreter *known = NULL;
-	mutex_lock(&table_lock);
-	for (size_t i = 0; i < INTERPRETERS_MAX && !known; i++)
-		if (interpreters[i].modules && interpreters[i].id == id)
-			known = &interpreters[i];
-	mutex_unlock(&table_lock);
-	return known;
-}
-
 void primitives_forget_interpreter(int64_t id)
 {
-	struct interpreter *interpreter = interpreter_known(id);
+	struct interpreter *interpreter = interpreter_numbered(id + 1);
 	size_t at = 0;
 	if (!interpreter)
 		return;
@@ -567,8 +566,8 @@ void primitives_forget_interpreter(int64_t id)
 	empty_dead_ends();
 	memset(interpreter->done, 0, sizeof(interpreter->done));
 	interpreter->n_modules = 0;
-	interpreter->id = 0;
-	interpreter->modules = NULL;
+	Py_CLEAR(interpreter->modules);
+	interpreter->number = 0;
 }
 
 void primitives_prefork(void)

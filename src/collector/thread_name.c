@@ -24,8 +24,8 @@
 /* Borrowed; NULL if the program has not imported threading. */
 static PyObject *active_threads(void)
 {
-	PyObject *modules = PyImport_GetModuleDict();
-	PyObject *threading = modules ? PyDict_GetItemString(modules, "threading") : NULL;
+	PyObject *modules = PySys_GetObject("modules");		/* borrowed; at an interpreter's end it is none */
+	PyObject *threading = modules && PyDict_Check(modules) ? PyDict_GetItemString(modules, "threading") : NULL;
 	if (!threading || !PyModule_Check(threading))
 		return NULL;
 	PyObject *active = PyDict_GetItemString(PyModule_GetDict(threading), "_active");

@@ -746,6 +746,47 @@ class OddPlaces(Case):
                 grown = self.interpreters_come_and_go(own_gil, True)
                 self.assertLess(grown - bare, (100 << 10) + bare // 10)
 
+    def test_locks_taken_while_an_interpreter_ends(self) -> None:
+        """Finalisers run when its modules are gone, when its sys is, and after the news of its end."""
+        for keep in ("sys.last = Last()", "builtins.last = Last()", "last = Last(); last.me = None; sys.last = last",
+                     "os.register_at_fork(before=Last().use)",
+                     "last = Last(); last.me = None; os.register_at_fork(before=last.use)",
+                     "last = Last(); last.me = None; codecs.register(lambda _, last=last: None)"):
+            with self.subTest(keep=keep):
+                ran = run_child(f"""
+                    try:
+                        import _interpreters as interpreters
+                    except ImportError:
+                        import _xxsubinterpreters as interpreters
+                    program = '''if True:
+                        import builtins, codecs, os, sys, threading
+                        class Last:
+                            def __init__(self):
+                                self.lock, self.me = threading.Lock(), self
+                            def use(self, Lock=threading.Lock, RLock=type(threading.RLock()), write=os.write):
+                                with self.lock, RLock(), Lock():
+                                    write(1, b"last ")
+                            __del__ = use
+                        with threading.Lock(), threading.RLock():
+                            pass
+                        {keep}
+                        '''
+                    for _ in range(3):
+                        if sys.version_info >= (3, 13):
+                            sub = interpreters.create("legacy")
+                        else:
+                            sub = interpreters.create(isolated=False)
+                        failure = interpreters.run_string(sub, program)
+                        assert failure is None, failure
+                        interpreters.destroy(sub)
+                    sneck.flush()
+                    print(sneck.status()["collector"]["functions"])
+                    """, start="capture_pct=100, lock_budget_pct=0")
+                self.sane(ran)
+                *lasts, functions = ran.out.split()
+                self.assertEqual(set(lasts), {"last"})
+                self.assertLess(int(functions), 3)  # the main interpreter's own
+
     def test_names_of_locks_where_an_ended_interpreter_had_its_code(self) -> None:
         ran = run_child("""
             import threading
