@@ -194,6 +194,18 @@ static bool ask(struct trail *t, struct arrival *arrival)
 	return goes_on;
 }
 
+/*
+ * How many frames tell the name.  Where the user's function that a thread begins with returns the lock, a
+ * caller would have been asked that other stacks have; below the library's, Thread._bootstrap, there is never one.
+ */
+static size_t frames_used(const struct trail *t)
+{
+	size_t last = t->at > t->place ? t->at : t->place;
+	if (last < t->depth)
+		return last + 1;
+	return primitives_knows(t->frames[t->depth - 1].code) ? t->depth : 0;
+}
+
 void lock_name_from_creation(const void *tstate, const struct raw_frame *frames, size_t depth, struct lock_name *name)
 {
 	memset(name, 0, sizeof(*name));
@@ -208,8 +220,7 @@ void lock_name_from_creation(const void *tstate, const struct raw_frame *frames,
 	for (int callers = 0; bytecode_is_known && callers < CALLERS_MAX && ask(&t, &arrival); callers++)
 		if (!go_to_caller(&t))
 			break;
-	size_t last = t.at > t.place ? t.at : t.place;
-	name->frames_used = last < depth ? last + 1 : depth;
+	name->frames_used = frames_used(&t);
 	if (!name->name[0] || name->is_guess)
 		t.place = first;
 	name->place = t.place < depth ? t.place : first;

@@ -7,8 +7,8 @@
  * the table.
  *
  * Locking: sites_lock (LOCK_RANK_SITES) guards adding nodes.  They are read without it: a
- *          slot's value is stored last (release) and never changes but from one class to
- *          its successor, and to DEAD when its interpreter ends.
+ *          slot's value is stored last (release) and never changes but to DEAD, when its
+ *          interpreter ends.
  * Fork:    the child keeps the tree.
  */
 #include <config.h>
@@ -28,6 +28,7 @@
 #include "collector/primitives.h"
 #include "runtime/fork.h"
 #include "runtime/mutex.h"
+#include "runtime/stats.h"
 #include "runtime/threads.h"
 
 enum {
@@ -101,30 +102,38 @@ static uint32_t free_slot(uint32_t parent, const struct raw_frame *frame)
 	return i % SLOTS;
 }
 
+/* One that is there already keeps its value. */
 static uint32_t node_add(uint32_t parent, const struct raw_frame *frame, uint32_t value)
 {
 	uint32_t slot = node_slot(parent, frame);
-	if (!nodes[slot].value) {
-		struct node *node = &nodes[slot = free_slot(parent, frame)];
-		Py_IncRef((PyObject *)frame->code);
-		n_nodes += !node->value;
-		node->code = frame->code;
-		node->instruction = (uint32_t)frame->instruction;
-		node->parent = parent;
-		node->interpreter = (uint32_t)interpreter_id();
-	}
-	struct node *node = &nodes[slot];
+	if (nodes[slot].value)
+		return slot;
+	struct node *node = &nodes[slot = free_slot(parent, frame)];
+	Py_IncRef((PyObject *)frame->code);
+	n_nodes += !node->value;
+	node->code = frame->code;
+	node->instruction = (uint32_t)frame->instruction;
+	node->parent = parent;
+	node->interpreter = (uint32_t)interpreter_id();
 	__atomic_store_n(&node->value, value, __ATOMIC_RELEASE);
 	return slot;
 }
 
-static void tree_add(const struct raw_frame *frames, size_t used, enum lock_kind kind, uint32_t class_id)
+static bool is_full(void)
+{
+	return __atomic_load_n(&n_nodes, __ATOMIC_RELAXED) >= NODES_MAX;
+}
+
+/* False: there is no room for all of it. */
+static bool tree_add(const struct raw_frame *frames, size_t used, enum lock_kind kind, uint32_t class_id)
 {
 	mutex_lock(&sites_lock);
 	uint32_t parent = 0;
-	for (size_t i = 0; i < used && n_nodes < NODES_MAX; i++)
+	size_t i;
+	for (i = 0; i < used && !is_full(); i++)
 		parent = node_add(node_parent(parent, kind), &frames[i], i + 1 < used ? (uint32_t)DEEPER : class_id) + 1;
 	mutex_unlock(&sites_lock);
+	return i == used;
 }
 
 static bool is_ready(void)
@@ -141,9 +150,11 @@ static bool is_ready(void)
 	return nodes;
 }
 
+/* *used is 0 where the site is not in the tree after that. */
 static uint32_t name_site(const void *tstate, enum lock_kind kind, const struct raw_frame *frames, size_t depth,
 			  size_t *used)
 {
+	*used = 0;
 	struct lock_name name;
 	char module[MODULE_NAME_MAX];
 	interpreter_end_watch();
@@ -155,8 +166,8 @@ static uint32_t name_site(const void *tstate, enum lock_kind kind, const struct 
 		PyGC_Enable();
 	if (!c)
 		return LOCK_CLASS_NONE;
-	*used = name.frames_used ? name.frames_used : 1;
-	tree_add(frames, *used, kind, c->id);
+	if (tree_add(frames, name.frames_used, kind, c->id))
+		*used = name.frames_used;
 	return c->id;
 }
 
@@ -186,12 +197,12 @@ static bool have_recent_sites(void)
 	return sites != NULL;
 }
 
-/* Remember the site, if the marked frames are those that tell it. */
+/* Remember the site, if the marked frames are those that tell it: the tree keeps their codes alive. */
 static void remember(const struct marks *marks, enum lock_kind kind, uint32_t class_id, const struct raw_frame *frames,
 		     size_t used)
 {
 	const struct py_frames_mark *leaf = &marks->leaf, *caller = &marks->caller;
-	if (used > 2 || !is_marked(leaf, &frames[0]) || (used == 2 && !is_marked(caller, &frames[1])) ||
+	if (used == 0 || used > 2 || !is_marked(leaf, &frames[0]) || (used == 2 && !is_marked(caller, &frames[1])) ||
 	    !have_recent_sites())
 		return;
 	struct recent_site site = {.code = leaf->code, .instruction = leaf->instruction, .class_id = class_id};
@@ -220,7 +231,9 @@ static __attribute__((noinline, cold)) uint32_t find_class(const void *tstate, e
 	if (!depth || is_made_after_fork(frames, depth) || interpreter_has_ended() || !is_ready())
 		return LOCK_CLASS_NONE;
 	uint32_t class_id = tree_find(frames, depth, kind, &used);
-	if (!class_id)
+	if (!class_id && is_full())
+		stats_count(STAT_locks_unlisted);	/* named when it is first sampled: here it would be for each lock */
+	else if (!class_id)
 		class_id = name_site(tstate, kind, frames, depth, &used);
 	if (class_id)
 		remember(marks, kind, class_id, frames, used);

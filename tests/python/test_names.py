@@ -21,6 +21,7 @@ from sneck import _sneck
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import names_table  # noqa: E402
 from names_table import expectations, run  # noqa: E402
+from support import Case, run_child  # noqa: E402
 
 _sneck._name_init()
 
@@ -432,6 +433,53 @@ class Primitives(unittest.TestCase):
         for _ in range(10):
             in_interpreter(program)
         self.assertEqual(_sneck._role_in_library(queue.Queue.put, None), "owned")
+
+
+class Sites(Case):
+    """What is remembered of the places where locks are made."""
+
+    def test_a_factory_that_once_had_no_caller_still_asks_the_others(self):
+        for before in "before = make()", "before = threading.Lock()":
+            with self.subTest(before=before):
+                ran = run_child(f"""
+                    import _thread, threading, time
+                    def make():
+                        try:
+                            return threading.Lock()
+                        finally:
+                            made.append(True)
+                    made = []
+                    {before}
+                    n = len(made)
+                    _thread.start_new_thread(make, ())
+                    while len(made) == n:
+                        time.sleep(0.001)
+                    after = make()
+                    def use():
+                        late = make()
+                        with late:
+                            pass
+                    thread = threading.Thread(target=use)
+                    thread.start()
+                    thread.join()
+                    with before, after:
+                        pass
+                    """)
+                self.assert_clean(ran)
+                self.assertEqual([ran.rows.of(name).acquires for name in ("before", "after", "late")], [1, 1, 1])
+
+    def test_a_site_that_no_longer_fits_is_not_taken_for_another(self):
+        ran = run_child("""
+            import threading
+            site = compile("lock = Lock()", "many.py", "exec")
+            many = [site.replace(co_firstlineno=1 + i % 9) for i in range(66_000)]
+            for code in many:
+                exec(code, {"Lock": threading.Lock})
+            for i in range(50):
+                exec(compile(f"late_{i} = Lock()\\nwith late_{i}: pass", "late.py", "exec"), {"Lock": threading.Lock})
+            """)
+        self.assert_clean(ran)
+        self.assertEqual([ran.rows.of(f"late_{i}").acquires for i in range(50)], [1] * 50)
 
 
 def in_interpreter(program):
