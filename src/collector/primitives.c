@@ -37,6 +37,7 @@
 /* Roles as the table has them; what they amount to together is in classify(). */
 enum row_role {
 	ROLE_INNER, ROLE_TRANSPARENT, ROLE_OWNED, ROLE_SEMAPHORE_ACQUIRE, ROLE_SEMAPHORE_RELEASE,
+	ROLE_GO_BETWEEN,	/* transparent, but its first argument owns no lock */
 	ROLE_CONDITION_WAIT,	/* its leaf operations are on a lock made for this one wait */
 	ROLE_THREAD,		/* where a thread's stack begins: inner as a leaf, the end of the walk elsewhere */
 	ROLE_AFTER_FORK,	/* inner, and so are the locks it makes */
@@ -464,6 +465,10 @@ static bool add_frame(struct walk *walk, const struct entry *entry, size_t i)
 	case ROLE_TRANSPARENT:
 		if (first_owner)
 			own(use, entry, PRIMITIVE_TRANSPARENT, i);
+		return true;
+	case ROLE_GO_BETWEEN:
+		if (use->role == PRIMITIVE_NONE)
+			use->role = PRIMITIVE_TRANSPARENT;
 		return true;
 	case ROLE_OWNED:
 		if (first_owner)

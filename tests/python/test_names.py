@@ -389,7 +389,13 @@ class Primitives(unittest.TestCase):
     def test_a_context_manager_of_the_librarys_is_transparent(self):
         with contextlib.ExitStack() as stack:
             stack.enter_context(Probe())
-        self.assertEqual([use[:2] for use in self.uses()], [self.use("transparent")[:2]] * 2)
+        self.assertEqual(self.uses(), [self.use("transparent")] * 2)
+
+    def test_a_condition_in_a_context_manager_is_the_owner(self):
+        ready = threading.Condition(Probe())
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(ready)
+        self.assertEqual(self.uses(), [self.use("transparent", ready, "threading.Condition")] * 2)
 
     def test_a_module_imported_later_is_met(self):
         code = ("import sys\nfrom sneck import _sneck\n_sneck._name_init()\nassert 'sched' not in sys.modules\n"
@@ -433,6 +439,25 @@ class Primitives(unittest.TestCase):
         for _ in range(10):
             in_interpreter(program)
         self.assertEqual(_sneck._role_in_library(queue.Queue.put, None), "owned")
+
+
+class Searches(Case):
+    """Names of locks that were made before the start."""
+
+    def test_a_lock_in_an_exit_stack_has_its_own_name(self):
+        ran = run_child("""
+            import contextlib, threading, sneck
+            def use():
+                early, called = threading.Lock(), threading.Lock()
+                sneck.start(output=output, capture_pct=100)
+                with contextlib.ExitStack() as stack:
+                    stack.enter_context(early)
+                with called:
+                    pass
+            use()
+            """, start=None)
+        self.assert_clean(ran)
+        self.assertEqual([ran.rows.of(name).acquires for name in ("early", "called", "stack")], [1, 1, 0])
 
 
 class Sites(Case):
