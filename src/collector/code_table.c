@@ -10,7 +10,8 @@
  * Locking: codes_lock (LOCK_RANK_CODES) guards everything here.  Of Python's only Py_IncRef() and
  *          Py_AddPendingCall() are called under it, which wait for no GIL: names and lines are read before,
  *          references dropped after.
- * Fork:    prepare takes the lock; the child keeps the table, whose code objects it has too.
+ * Fork:    prepare takes the lock; the child keeps the table, whose code objects it has too.  A call that was
+ *          taken from the queue and not yet made is lost there, so it schedules anew.
  *
  * Hot path: recall().
  */
@@ -52,6 +53,7 @@ struct site {
 };
 
 static struct mutex codes_lock SNECK_AT_FORK = MUTEX_INITIALIZER(LOCK_RANK_CODES);
+static bool is_scheduled SNECK_AT_FORK;	/* trim_pending() is in Python's queue, which has room for 32 calls of all */
 static struct {
 	uint32_t period;
 	size_t n_codes, size_bytes;
@@ -320,6 +322,9 @@ size_t code_table_forget_interpreter(int64_t interpreter)
 static int trim_pending(void *unused)
 {
 	(void)unused;
+	mutex_lock(&codes_lock);
+	is_scheduled = false;
+	mutex_unlock(&codes_lock);
 	code_table_trim();
 	return 0;
 }
@@ -328,9 +333,11 @@ int code_table_schedule_trim(void)
 {
 	/* its queue has a lock of Python's own: a fork in C must not catch us holding that one */
 	mutex_lock(&codes_lock);
-	int refused = Py_AddPendingCall(trim_pending, NULL);
+	if (!is_scheduled)
+		is_scheduled = !Py_AddPendingCall(trim_pending, NULL);
+	int error = is_scheduled ? OK : ERR_LIMIT;
 	mutex_unlock(&codes_lock);
-	return refused ? ERR_LIMIT : OK;
+	return error;
 }
 
 struct code_table_stats code_table_stats(void)
@@ -359,5 +366,6 @@ void code_table_postfork_parent(void)
 
 void code_table_postfork_child(void)
 {
+	is_scheduled = false;
 	mutex_postfork_child(&codes_lock);
 }

@@ -628,6 +628,23 @@ class OddPlaces(Case):
         self.assertEqual((frameless.acquires, frameless.releases), (5, 5))
         self.assertEqual((ran.rows.acquires, ran.rows.releases), (6, 6))
 
+    def test_pending_calls_are_left_to_others_while_the_main_thread_waits(self) -> None:
+        self.sane(run_child("""
+            import ctypes, threading
+            @ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p)
+            def call(_):
+                return 0
+            def drain():
+                for _ in range(310):  # the queue has room for 32 (300 from 3.13 on)
+                    assert sneck.flush()
+                refused.append(ctypes.pythonapi.Py_AddPendingCall(call, None))
+            refused = []
+            thread = threading.Thread(target=drain)
+            thread.start()
+            thread.join()
+            assert refused == [0], refused
+            """))
+
     def test_release_in_another_thread_many_times(self) -> None:
         ran = run_child("""
             import threading
