@@ -47,7 +47,8 @@ enum sneck_result {
 	SNECK_NOMEM = -2,
 	SNECK_LIMIT = -3,	/* no more labels or texts are taken in; the sample stays as it was */
 	SNECK_INVALID = -4,	/* an argument makes no sense: the sample stays as it was */
-	SNECK_NO_GIL = -5,	/* push_python_stack() by a thread without it */
+	SNECK_NO_GIL = -5,	/* push_python_stack() by a thread without it; where this cannot be told, it is believed:
+				   on 3.10 and 3.11, once a subinterpreter was made */
 	SNECK_BUSY = -6		/* the sample was lost: its thread was taking one, or all were being drained */
 };
 

@@ -13,11 +13,15 @@
 #include "collector/code_table.h"
 #include "collector/py_symbols.h"
 #include "collector/thread_name.h"
+#include "collector/thread_state.h"
 #include "runtime/error.h"
 #include "runtime/py_frames.h"
 
+/* Once a subinterpreter was made, PyGILState_Check() says yes to all: asked only where the thread state is not proved. */
 static bool has_gil(void)
 {
+	if (thread_state_at)
+		return thread_state() != NULL;
 	return !py_symbols.PyGILState_Check || py_symbols.PyGILState_Check();
 }
 

@@ -123,6 +123,26 @@ class WithProbe(Case):
             self.assertEqual(self.probe.stack_without_gil(sample), NO_GIL)
             self.probe.drop(sample)
 
+    @unittest.skipIf(sys.version_info < (3, 12), "without the thread state's place it cannot be told")
+    def test_python_stack_needs_the_gil_where_there_was_a_subinterpreter(self):
+        """PyGILState_Check() says yes to all from then on."""
+        ran = run_child(f"""
+            import importlib.util
+            try:
+                import _interpreters as interpreters
+            except ImportError:
+                import _xxsubinterpreters as interpreters
+            interpreters.destroy(interpreters.create())
+            spec = importlib.util.spec_from_file_location("probe", {self.probe.__file__!r})
+            probe = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(probe)
+            sample = probe.start()
+            print(probe.stack_without_gil(sample), probe.stack(sample))
+            probe.drop(sample)
+            """)
+        self.assert_clean(ran)
+        self.assertEqual(ran.out.split(), [str(NO_GIL), str(OK)])
+
     def test_errors_leave_the_sample_as_it_was(self):
         with profiled() as seen:
             sample = self.sample("errors")
