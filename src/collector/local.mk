@@ -33,6 +33,7 @@ libsneck_collector_la_SOURCES = \
 	src/collector/sampling.c src/collector/sampling.h \
 	src/collector/semaphore.c src/collector/semaphore.h \
 	src/collector/thread_state.c src/collector/thread_state.h \
-	src/collector/thread_name.c src/collector/thread_name.h
+	src/collector/thread_name.c src/collector/thread_name.h \
+	src/collector/threading_module.c src/collector/threading_module.h
 libsneck_collector_la_CPPFLAGS = $(AM_CPPFLAGS) $(PYTHON_CPPFLAGS)
 libsneck_collector_la_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) -fno-plt

@@ -28,6 +28,7 @@
 #include "collector/py_text.h"
 #include "collector/sampling.h"
 #include "collector/thread_state.h"
+#include "collector/threading_module.h"
 #include "runtime/error.h"
 #include "runtime/fast_clock.h"
 #include "runtime/fork.h"
@@ -386,13 +387,6 @@ static void watch_own_types(void)
 
 /* ---- replaced by others ---------------------------------------------------------------- */
 
-/* What programs make their locks by.  New; NULL if there is none, as threading is not imported. */
-static PyObject *lock_maker(void)
-{
-	PyObject *threading = PyDict_GetItemString(PyImport_GetModuleDict(), "threading");	/* borrowed */
-	return threading ? PyObject_GetAttrString(threading, "Lock") : NULL;
-}
-
 /* A type from 3.13 on, before that _thread.allocate_lock. */
 static bool is_own_maker(PyObject *maker)
 {
@@ -403,7 +397,8 @@ static bool is_own_maker(PyObject *maker)
 
 char *lock_replacement(void)
 {
-	PyObject *maker = lock_sampler.is_running ? lock_maker() : NULL, *reason = NULL;
+	PyObject *maker = lock_sampler.is_running ? threading_global("Lock") : NULL, *reason = NULL;
+	Py_XINCREF(maker);
 	if (maker && !is_own_maker(maker))
 		reason = PyUnicode_FromFormat("threading.Lock is %R: of what it makes, only CPython's own locks are seen", maker);
 	char *text = reason ? py_text(reason) : NULL;

@@ -21,6 +21,7 @@
 #include "collector/lock_search.h"
 #include "collector/py_symbols.h"
 #include "collector/sampling.h"
+#include "collector/threading_module.h"
 #include "runtime/fast_clock.h"
 #include "runtime/stats.h"
 
@@ -31,9 +32,7 @@ static uintptr_t key_of(const void *inner, enum hold_tag tag)
 
 const char *semaphore_kind(PyObject *semaphore)
 {
-	PyObject *threading = PyDict_GetItemString(PyImport_GetModuleDict(), "threading");
-	PyObject *bounded = threading && PyModule_Check(threading) ?
-			    PyDict_GetItemString(PyModule_GetDict(threading), "BoundedSemaphore") : NULL;
+	PyObject *bounded = threading_global("BoundedSemaphore");
 	bool is_bounded = semaphore && bounded && PyType_Check(bounded) &&
 			  PyType_IsSubtype(Py_TYPE(semaphore), (PyTypeObject *)bounded);
 	return is_bounded ? "threading.BoundedSemaphore" : "threading.Semaphore";

@@ -19,16 +19,13 @@
 
 #include "collector/py_symbols.h"
 #include "collector/py_text.h"
+#include "collector/threading_module.h"
 #include "runtime/utf8.h"
 
 /* Borrowed; NULL if the program has not imported threading. */
 static PyObject *active_threads(void)
 {
-	PyObject *modules = PySys_GetObject("modules");		/* borrowed; at an interpreter's end it is none */
-	PyObject *threading = modules && PyDict_Check(modules) ? PyDict_GetItemString(modules, "threading") : NULL;
-	if (!threading || !PyModule_Check(threading))
-		return NULL;
-	PyObject *active = PyDict_GetItemString(PyModule_GetDict(threading), "_active");
+	PyObject *active = threading_global("_active");
 	return active && PyDict_Check(active) ? active : NULL;
 }
 
