@@ -27,6 +27,8 @@ enum {
 	TAG_MASK = 0xf,
 };
 
+static const uintptr_t address_mask = ((uintptr_t)1 << 48) - 1 - TAG_MASK;
+
 struct node {
 	struct hold hold;
 	struct node *next;
@@ -95,10 +97,46 @@ static struct node **end_of_chain(uintptr_t key, unsigned most)
 	return end;
 }
 
+/* Remove what matches; NULL matches everything. */
+static unsigned remove_if(struct node **place, bool (*matches)(const struct hold *, uint64_t), uint64_t what)
+{
+	unsigned n = 0;
+	while (*place) {
+		if (matches && !matches(&(*place)->hold, what)) {
+			place = &(*place)->next;
+		} else {
+			node_remove(place);
+			n++;
+		}
+	}
+	return n;
+}
+
+static unsigned remove_all_if(bool (*matches)(const struct hold *, uint64_t), uint64_t what)
+{
+	unsigned n = 0;
+	for (size_t i = 0; i < BUCKETS && n_holds; i++)
+		n += remove_if(&buckets[i], matches, what);
+	return n;
+}
+
+static bool has_tag(const struct hold *hold, uint64_t tag)
+{
+	return (hold->key & TAG_MASK) == tag;
+}
+
+/* Of permits that other threads gave back; whoever took them may have ended. */
+static void forget_left_behind(void)
+{
+	stats_add(STAT_holds_lost, remove_all_if(has_tag, HOLD_OF_SEMAPHORE));
+}
+
 int holds_begin(const struct hold *hold, unsigned most)
 {
 	int error = OK;
 	mutex_lock(&holds_lock);
+	if (n_holds == HOLDS_MAX)
+		forget_left_behind();
 	struct node *node = n_holds < HOLDS_MAX ? node_new() : NULL;
 	if (node) {
 		struct node **end = end_of_chain(hold->key, most);
@@ -147,24 +185,9 @@ bool holds_end(uintptr_t key, uint64_t thread, bool any_thread, struct hold *hol
 	return place;
 }
 
-/* Remove what matches; NULL matches everything. */
-static unsigned remove_if(struct node **place, bool (*matches)(const struct hold *, uint64_t), uint64_t what)
-{
-	unsigned n = 0;
-	while (*place) {
-		if (matches && !matches(&(*place)->hold, what)) {
-			place = &(*place)->next;
-		} else {
-			node_remove(place);
-			n++;
-		}
-	}
-	return n;
-}
-
 static bool is_of_lock(const struct hold *hold, uint64_t lock)
 {
-	return (hold->key & ~(uintptr_t)TAG_MASK) == lock;
+	return (hold->key & address_mask) == lock;
 }
 
 static bool is_of_another_thread(const struct hold *hold, uint64_t thread)
@@ -172,16 +195,21 @@ static bool is_of_another_thread(const struct hold *hold, uint64_t thread)
 	return hold->thread != thread;
 }
 
-unsigned holds_tags(const void *lock, uint64_t thread)
+static unsigned tags_of(uintptr_t untagged)
 {
 	unsigned tags = 0;
+	for (const struct node *node = *bucket_of(untagged); node; node = node->next)
+		if ((node->hold.key & ~(uintptr_t)TAG_MASK) == untagged)
+			tags |= 1u << (node->hold.key & TAG_MASK);
+	return tags;
+}
+
+unsigned holds_tags(const void *lock, uint64_t thread)
+{
 	mutex_lock(&holds_lock);
-	for (const struct node *node = *bucket_of((uintptr_t)lock); node; node = node->next) {
-		unsigned tag = node->hold.key & TAG_MASK;
-		if (is_of_lock(&node->hold, (uintptr_t)lock) &&
-		    (tag == HOLD_OF_LOCK || !thread || node->hold.thread == thread))
-			tags |= 1u << tag;
-	}
+	unsigned tags = tags_of(hold_key(lock, HOLD_OF_LOCK, 0));
+	if (thread)
+		tags |= tags_of(hold_key(lock, HOLD_OF_LOCK, thread));
 	mutex_unlock(&holds_lock);
 	return tags;
 }
@@ -189,7 +217,7 @@ unsigned holds_tags(const void *lock, uint64_t thread)
 unsigned holds_drop(const void *lock)
 {
 	mutex_lock(&holds_lock);
-	unsigned n = remove_if(bucket_of((uintptr_t)lock), is_of_lock, (uintptr_t)lock);
+	unsigned n = remove_all_if(is_of_lock, (uintptr_t)lock);
 	mutex_unlock(&holds_lock);
 	return n;
 }
@@ -197,8 +225,7 @@ unsigned holds_drop(const void *lock)
 void holds_clear(void)
 {
 	mutex_lock(&holds_lock);
-	for (size_t i = 0; i < BUCKETS; i++)
-		remove_if(&buckets[i], NULL, 0);
+	remove_all_if(NULL, 0);
 	mutex_unlock(&holds_lock);
 }
 
@@ -220,6 +247,5 @@ void holds_postfork_parent(void)
 void holds_postfork_child(void)
 {
 	mutex_postfork_child(&holds_lock);
-	for (size_t i = 0; i < BUCKETS && n_holds; i++)	/* most forks find none */
-		remove_if(&buckets[i], is_of_another_thread, thread_hot.self ? thread_hot.self->serial : 0);
+	remove_all_if(is_of_another_thread, thread_hot.self ? thread_hot.self->serial : 0);	/* most forks find none */
 }

@@ -2,7 +2,7 @@
  * holds.h - the sampled holds in progress: who took which lock when, for how many it stands.
  *
  * A release asks holds_maybe() first, one load; only locks with a sampled hold (and a few
- * others, by chance) go further.  A key is the lock's address plus a tag.
+ * others, by chance) go further.  A key is the lock's address, a tag, and perhaps a thread.
  */
 #ifndef SNECK_COLLECTOR_HOLDS_H
 #define SNECK_COLLECTOR_HOLDS_H
@@ -25,6 +25,15 @@ enum hold_tag {
 	SEMAPHORE_BEING_ACQUIRED = 2,	/* no hold yet: since when its acquire is under way */
 	HOLD_TAGS
 };
+
+/*
+ * thread: 0 if holds of the lock stand in one row; else its holds are found without passing by those of
+ * other threads.  In the bits that no address of a program's has.
+ */
+static inline uintptr_t hold_key(const void *lock, enum hold_tag tag, uint64_t thread)
+{
+	return (uintptr_t)lock | (uintptr_t)tag | (uintptr_t)thread << 48;
+}
 
 /* Counts of holds by the hash of their address; what the release path reads. */
 enum { HOLD_FILTER_SIZE = 4096 };
@@ -57,10 +66,7 @@ int holds_begin(const struct hold *hold, unsigned most);
 /* Is there a hold of this key, by this thread (0: any)?  Copies it. */
 bool holds_find(uintptr_t key, uint64_t thread, struct hold *hold);
 
-/*
- * The tags under which the lock has holds: bit 1 << tag for each.  Of those that belong to a
- * thread each (all but HOLD_OF_LOCK) this thread's alone; 0: anybody's.
- */
+/* The tags under which the lock has holds, with the thread in their keys or with none: bit 1 << tag for each. */
 unsigned holds_tags(const void *lock, uint64_t thread);
 
 /* End the thread's own hold of this key, or else (thread 0, or any_thread) the oldest one. */

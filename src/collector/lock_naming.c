@@ -104,3 +104,9 @@ SNECK_HOT_CODE struct lock_class *lock_naming_known(const PyObject *lock)
 	struct lock_class *c = lock_class_of(lock_table_get(lock));
 	return c && c->unnamed ? lock_class_of(c->successor) : c;
 }
+
+struct lock_class *lock_naming_known_primitive(const PyObject *lock)
+{
+	struct lock_class *c = lock_naming_known(lock);
+	return c ? lock_class_of(c->of_primitive) : NULL;
+}

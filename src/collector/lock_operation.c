@@ -37,15 +37,18 @@ static void walk(struct operation *op)
 	op->stack = (struct raw_stack){.frames = op->frames, .depth = depth, .omitted = total - depth};
 }
 
+static enum primitive_role classify(struct operation *op, size_t depth)
+{
+	bool is_rlock = op->call->method->kind == LOCK_KIND_RLOCK;
+	return primitives_classify(op->frames, depth, (uintptr_t)op->call->lock, is_rlock, &op->use);
+}
+
 static void find_class(struct operation *op)
 {
-	const struct lock_call *call = op->call;
 	const struct lock_place place = {op->tstate, op->frames, op->stack.depth, &op->use};
-	bool is_rlock = call->method->kind == LOCK_KIND_RLOCK;
-	if (primitives_classify(op->frames, op->stack.depth, (uintptr_t)call->lock, is_rlock, &op->use) == PRIMITIVE_INNER ||
-	    interpreter_has_ended())
+	if (classify(op, op->stack.depth) == PRIMITIVE_INNER || interpreter_has_ended())
 		return;
-	struct lock_class *c = lock_naming_class(call->lock, call->method->kind, &place);
+	struct lock_class *c = lock_naming_class(op->call->lock, op->call->method->kind, &place);
 	op->lock_class = c && !c->is_excluded ? c : NULL;
 }
 
@@ -62,12 +65,25 @@ static void skip_frames(struct operation *op)
 	op->stack.hash = raw_stack_hash(op->stack.frames, op->stack.depth);
 }
 
-void operation_look_around(struct operation *op, struct thread *thread, const struct lock_call *call)
+static void begin(struct operation *op, struct thread *thread, const struct lock_call *call)
 {
 	op->call = call;
 	op->thread = thread;
 	op->tstate = thread_state();
 	op->lock_class = NULL;
+}
+
+bool operation_look_at_leaves(struct operation *op, struct thread *thread, const struct lock_call *call)
+{
+	enum { LEAVES = 5 };	/* the longest way, Semaphore.__exit__(), has three; then the user's, and one more that shows it is whole */
+	begin(op, thread, call);
+	size_t depth = py_frames_leaves(op->tstate, op->frames, LEAVES);
+	return classify(op, depth) == PRIMITIVE_INNER || op->use.skip + 1 < depth || depth < LEAVES;
+}
+
+void operation_look_around(struct operation *op, struct thread *thread, const struct lock_call *call)
+{
+	begin(op, thread, call);
 	walk(op);
 	find_class(op);
 	if (!op->lock_class)

@@ -27,6 +27,12 @@ struct operation {
 void operation_look_around(struct operation *op, struct thread *thread, const struct lock_call *call);
 
 /*
+ * Whose operation it is (op->use), by the leaf frames alone; without stack and class.  False: it takes
+ * more of them to tell.  thread_hot.is_sampling must be set.
+ */
+bool operation_look_at_leaves(struct operation *op, struct thread *thread, const struct lock_call *call);
+
+/*
  * The class that operation_look_around() would find, if nothing has to be looked up for it: the
  * caller is the user's own code, the lock is known by its name.  Else NULL.  No exception may be set.
  */

@@ -289,6 +289,23 @@ static SNECK_HOT_CODE void glance(const struct lock_call *call, struct attempt *
 }
 
 /*
+ * A wait of the library's own, for an event or a permit: the one is no wait for a lock, of the other it is
+ * enough to know that it began.
+ */
+static COLD bool is_librarys_wait(struct thread *thread, const struct lock_call *call)
+{
+	struct operation op;
+	thread_hot.is_sampling = true;
+	bool is_told = operation_look_at_leaves(&op, thread, call);
+	bool is_inner = is_told && op.use.role == PRIMITIVE_INNER;
+	bool is_permit = is_told && op.use.role == PRIMITIVE_SEMAPHORE_WAIT && !says_not_blocking(call);
+	if (is_permit)
+		semaphore_waited(&op, fast_clock_ns());
+	thread_hot.is_sampling = false;
+	return is_inner || is_permit;
+}
+
+/*
  * Will it be kept, if it waits as long as this thread did the last time?  Not asked of an attempt
  * that does not wait: its time would be that of our look.
  */
@@ -321,7 +338,7 @@ static COLD PyObject *acquire_looked_at(struct thread *thread, const struct lock
 	a->begin_ns = fast_clock_ns();
 	thread_hot.is_sampling = true;
 	operation_look_around(&op, thread, call);
-	bool is_found = op.lock_class && !primitive_is_semaphores(op.use.role) && operation_find_row(&op, LOCK_EVENT_PLAIN, &row);
+	bool is_found = op.lock_class && operation_find_row(&op, LOCK_EVENT_PLAIN, &row);
 	thread_hot.is_sampling = false;
 	int64_t now_ns = fast_clock_ns(), look_ns = now_ns - a->begin_ns;
 	if (!lock_is_busy(call->lock, &lock_looks[call->method->kind]))
@@ -353,6 +370,8 @@ static SNECK_HOT_CODE PyObject *acquire_timed(const struct lock_call *call, stru
 		return lock_call_original(call);
 	if (!a->is_unsure) {
 		glance(call, a);
+		if (!a->lock_class && is_librarys_wait(thread, call))
+			return lock_call_original(call);
 		if (is_likely_kept(call, a))
 			return acquire_looked_at(thread, call, a);
 	}
@@ -453,7 +472,8 @@ static PyObject *release_semaphore(struct thread *thread, const struct lock_call
 	int64_t now_ns = fast_clock_ns();
 	PyObject *result = lock_call_original(call);
 	thread_hot.is_sampling = true;
-	operation_look_around(&op, thread, call);
+	if (!operation_look_at_leaves(&op, thread, call))
+		operation_look_around(&op, thread, call);
 	if (op.use.role == PRIMITIVE_SEMAPHORE_ACQUIRE) {
 		if (semaphore_acquire_ends(&op, result, now_ns))
 			account(thread, true, now_ns);

@@ -115,14 +115,22 @@ bool sampling_draw(struct thread *thread, double *weight)
 	return true;
 }
 
-/* What it may have cost; *usual_ns (0: none yet) follows a real change within a few samples. */
-static int64_t plausible_cost(int64_t *usual_ns, int64_t cost_ns)
+/*
+ * What a thread begins with: what others pay.  Its own first sample is no measure, for it makes and
+ * names what later ones find; and a thread with few samples would never get over it.
+ */
+static int64_t common_cost_ns = 2000, common_wait_cost_ns = 2000;
+
+/* What it may have cost; the thread's *usual_ns (0: none yet) follows a real change within a few samples. */
+static int64_t plausible_cost(int64_t *usual_ns, int64_t *common_ns, int64_t cost_ns)
 {
+	int64_t common = __atomic_load_n(common_ns, __ATOMIC_RELAXED);
 	if (!*usual_ns)
-		*usual_ns = cost_ns;
+		*usual_ns = common;
 	if (cost_ns > 4 * *usual_ns)
 		cost_ns = 4 * *usual_ns;
 	*usual_ns += (cost_ns - *usual_ns) / 8;
+	__atomic_store_n(common_ns, common + (cost_ns - common) / 8, __ATOMIC_RELAXED);
 	return cost_ns;
 }
 
@@ -168,7 +176,7 @@ void sampling_account(struct thread *thread, int64_t cost_ns, int64_t now_ns)
 {
 	if (settings.budget_pct <= 0)
 		return;
-	plausible_cost(&thread->usual_cost_ns, cost_ns);
+	plausible_cost(&thread->usual_cost_ns, &common_cost_ns, cost_ns);
 	thread->window_costs++;
 	int64_t window_cost_ns = thread->window_costs * thread->usual_cost_ns;
 	int64_t passed_ns = now_ns - thread->window_start_ns;
@@ -213,7 +221,7 @@ void sampling_account_wait(struct thread *thread, int64_t cost_ns, int64_t now_n
 {
 	if (settings.budget_pct <= 0)
 		return;
-	__atomic_fetch_add(&waits.cost_ns, plausible_cost(&thread->usual_wait_cost_ns, cost_ns), __ATOMIC_RELAXED);
+	__atomic_fetch_add(&waits.cost_ns, plausible_cost(&thread->usual_wait_cost_ns, &common_wait_cost_ns, cost_ns), __ATOMIC_RELAXED);
 	int64_t start_ns = __atomic_load_n(&waits.start_ns, __ATOMIC_RELAXED);
 	if (now_ns - start_ns < waits_window_ns ||
 	    !__atomic_compare_exchange_n(&waits.start_ns, &start_ns, now_ns, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))

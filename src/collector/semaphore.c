@@ -18,6 +18,7 @@
 #include <limits.h>
 
 #include "collector/holds.h"
+#include "collector/lock_naming.h"
 #include "collector/lock_search.h"
 #include "collector/py_symbols.h"
 #include "collector/sampling.h"
@@ -25,9 +26,10 @@
 #include "runtime/fast_clock.h"
 #include "runtime/stats.h"
 
-static uintptr_t key_of(const void *inner, enum hold_tag tag)
+/* Where a thread ends nothing but its own, others' are not in its way. */
+static uintptr_t key_of(const void *inner, enum hold_tag tag, const struct thread *thread)
 {
-	return (uintptr_t)inner | tag;
+	return hold_key(inner, tag, sampling_is_complete() ? 0 : thread->serial);
 }
 
 const char *semaphore_kind(PyObject *semaphore)
@@ -38,14 +40,14 @@ const char *semaphore_kind(PyObject *semaphore)
 	return is_bounded ? "threading.BoundedSemaphore" : "threading.Semaphore";
 }
 
-/* Of one semaphore, where holds may be left behind; at 1 % these are 3,200 permits. */
-enum { SAMPLED_HOLDS_MAX = 32 };
+/* Of one semaphore and thread, where holds may be left behind; at 1 % these are 400 permits. */
+enum { SAMPLED_HOLDS_MAX = 4 };
 
 static void begin(const void *inner, enum hold_tag tag, const struct operation *op, int64_t ns, double weight,
 		  bool is_contended)
 {
 	struct hold hold = {
-		.key = key_of(inner, tag), .thread = op->thread->serial,
+		.key = key_of(inner, tag, op->thread), .thread = op->thread->serial,
 		.acquired_ns = ns, .weight = weight, .is_contended = is_contended,
 	};
 	bool is_bounded = tag == HOLD_OF_SEMAPHORE && !sampling_is_complete();
@@ -57,7 +59,7 @@ void semaphore_begin(const struct operation *op, int64_t begin_ns, double weight
 {
 	struct hold stale;
 	/* left by an acquire whose end was not seen */
-	holds_end(key_of(op->call->lock, SEMAPHORE_BEING_ACQUIRED), op->thread->serial, false, &stale);
+	holds_end(key_of(op->call->lock, SEMAPHORE_BEING_ACQUIRED, op->thread), op->thread->serial, false, &stale);
 	begin(op->call->lock, SEMAPHORE_BEING_ACQUIRED, op, begin_ns, weight, is_contended);
 }
 
@@ -91,7 +93,7 @@ void semaphore_waited(const struct operation *op, int64_t begin_ns)
 	if (!inner)
 		return;
 	/* it counts as the contended one it is, from its beginning where that was seen */
-	if (holds_end(key_of(inner, SEMAPHORE_BEING_ACQUIRED), op->thread->serial, false, &before))
+	if (holds_end(key_of(inner, SEMAPHORE_BEING_ACQUIRED, op->thread), op->thread->serial, false, &before))
 		begin_ns = before.acquired_ns;
 	begin(inner, SEMAPHORE_BEING_ACQUIRED, op, begin_ns, 1, true);
 }
@@ -120,23 +122,33 @@ static enum lock_event failure_of(const struct lock_call *call, bool is_contende
 }
 
 /* Count one that had to wait.  Is it kept, and for how many does it stand? */
-static bool count_wait(const struct operation *op, int64_t wait_ns, bool has_it, double *weight)
+static bool count_wait(struct operation *op, int64_t wait_ns, bool has_it, double *weight)
 {
-	struct lock_counts *counts = lock_class_counts(op->lock_class);
-	if (counts)
-		lock_counts_add_wait(counts, wait_ns, has_it);
+	struct lock_class *c = lock_naming_known_primitive(op->call->lock);
+	if (!c) {
+		operation_look_around(op, op->thread, op->call);
+		c = op->lock_class;
+	}
+	struct lock_counts *counts = c && !c->is_excluded ? lock_class_counts(c) : NULL;
+	if (!counts)
+		return false;
+	lock_counts_add_wait(counts, wait_ns, has_it);
 	return sampling_keep_wait(wait_ns, rng_uniform(&thread_hot.rng), weight);
 }
 
 bool semaphore_acquire_ends(struct operation *op, PyObject *result, int64_t now_ns)
 {
 	struct hold under_way;
-	uintptr_t key = key_of(op->call->lock, SEMAPHORE_BEING_ACQUIRED);
-	if (!result || !holds_end(key, op->thread->serial, false, &under_way) || !op->lock_class)
+	uintptr_t key = key_of(op->call->lock, SEMAPHORE_BEING_ACQUIRED, op->thread);
+	if (!result || !holds_end(key, op->thread->serial, false, &under_way))
 		return false;
 	double wait_ns = operation_ns(under_way.acquired_ns, now_ns), weight = under_way.weight;
 	bool has_it = has_permit(op);
 	if (under_way.is_contended && !count_wait(op, (int64_t)wait_ns, has_it, &weight))
+		return false;
+	if (!op->lock_class)
+		operation_look_around(op, op->thread, op->call);
+	if (!op->lock_class)
 		return false;
 	double values[SAMPLE_TYPES] = {
 		[SAMPLE_LOCK_ACQUIRE_WAIT] = wait_ns * weight,
@@ -157,8 +169,11 @@ bool semaphore_acquire_ends(struct operation *op, PyObject *result, int64_t now_
 void semaphore_release_ends(struct operation *op, PyObject *result, int64_t now_ns)
 {
 	struct hold hold;
-	uintptr_t key = key_of(op->call->lock, HOLD_OF_SEMAPHORE);
-	if (!result || !holds_end(key, op->thread->serial, sampling_is_complete(), &hold) || !op->lock_class)
+	uintptr_t key = key_of(op->call->lock, HOLD_OF_SEMAPHORE, op->thread);
+	if (!result || !holds_end(key, op->thread->serial, sampling_is_complete(), &hold))
+		return;
+	operation_look_around(op, op->thread, op->call);
+	if (!op->lock_class)
 		return;
 	double hold_ns = operation_ns(hold.acquired_ns, now_ns) * hold.weight;
 	double values[SAMPLE_TYPES] = {

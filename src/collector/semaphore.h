@@ -23,7 +23,7 @@ void semaphore_waited(const struct operation *op, int64_t begin_ns);
 
 /*
  * Releases of the inner lock: how acquire() ended (true: a wait was kept); a permit given back.
- * result: of the inner call.
+ * result: of the inner call.  The operation was looked at by its leaves at least: most need no more.
  */
 bool semaphore_acquire_ends(struct operation *op, PyObject *result, int64_t now_ns);
 void semaphore_release_ends(struct operation *op, PyObject *result, int64_t now_ns);

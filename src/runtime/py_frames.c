@@ -194,6 +194,20 @@ size_t py_frames_walk(const void *tstate, struct raw_frame *frames, size_t max, 
 	return walker(tstate, frames, max, total);
 }
 
+size_t py_frames_leaves(const void *tstate, struct raw_frame *frames, size_t max)
+{
+	const struct py_offsets *o = &py_frames_in_use;
+	size_t depth = 0, total;
+	if (!have_offsets())
+		return walker(tstate, frames, max, &total);
+	uintptr_t frame = leaf_address(false, o, tstate);
+	while (depth < max && (frame = find_shown(false, o, frame, &frames[depth])) != 0) {
+		frame = load_word(false, frame + o->frame_previous);
+		depth++;
+	}
+	return depth;
+}
+
 SNECK_HOT_CODE bool py_frames_leaf(const void *tstate, struct raw_frame *frame)
 {
 	if (have_offsets())

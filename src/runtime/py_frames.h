@@ -28,6 +28,9 @@ struct raw_frame {
  */
 size_t py_frames_walk(const void *tstate, struct raw_frame *frames, size_t max, size_t *total);
 
+/* The leaf frames alone, at most max: looks no further towards the root.  Returns how many were filled. */
+size_t py_frames_leaves(const void *tstate, struct raw_frame *frames, size_t max);
+
 /* The leaf frame alone (the caller of a C function): false if there is none. */
 bool py_frames_leaf(const void *tstate, struct raw_frame *frame);
 

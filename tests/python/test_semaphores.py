@@ -236,7 +236,7 @@ class Strangers(Case):
         rows = seen.rows.of("signal")
         self.assertLessEqual(abs(rows.acquires - n), 3 * math.sqrt(n * 9))
         self.assertEqual((rows.releases, rows.hold_ns), (0, 0))
-        self.assertLessEqual(holds, 64, "they are bounded")
+        self.assertLessEqual(holds, 8, "they are bounded")
         self.assertGreater(lost, n // 20, "and what was given up is counted")
 
 

@@ -130,11 +130,32 @@ END_TEST
 
 START_TEST(tags_are_the_threads_own_but_a_locks)
 {
+	const void *at = (void *)lock;
+	struct hold hold;
 	begin(lock, 1, 10);
-	begin(lock | HOLD_OF_SEMAPHORE, 2, 20);
-	ck_assert_uint_eq(holds_tags((void *)lock, 0), 1u << HOLD_OF_LOCK | 1u << HOLD_OF_SEMAPHORE);
-	ck_assert_uint_eq(holds_tags((void *)lock, 2), 1u << HOLD_OF_LOCK | 1u << HOLD_OF_SEMAPHORE);
-	ck_assert_uint_eq(holds_tags((void *)lock, 3), 1u << HOLD_OF_LOCK);
+	begin(hold_key(at, HOLD_OF_SEMAPHORE, 2), 2, 20);
+	ck_assert_uint_eq(holds_tags(at, 2), 1u << HOLD_OF_LOCK | 1u << HOLD_OF_SEMAPHORE);
+	ck_assert_uint_eq(holds_tags(at, 3), 1u << HOLD_OF_LOCK);
+	ck_assert_uint_eq(holds_tags(at, 0), 1u << HOLD_OF_LOCK);
+	ck_assert(!holds_end(hold_key(at, HOLD_OF_SEMAPHORE, 3), 3, false, &hold));
+	ck_assert(holds_maybe(at));
+	ck_assert_uint_eq(holds_drop(at), 2);
+	ck_assert(!holds_maybe(at));
+}
+END_TEST
+
+START_TEST(a_full_table_forgets_what_was_left_behind)
+{
+	uint64_t before[STATS], after[STATS];
+	stats_read(before);
+	for (uint64_t thread = 1; thread <= 65535; thread++)
+		begin(hold_key((void *)lock, HOLD_OF_SEMAPHORE, thread), thread, 1);
+	begin(lock, 1, 10);
+	ck_assert_uint_eq(holds_count(), 65536);
+	begin(lock + 16, 1, 11);
+	ck_assert_uint_eq(holds_count(), 2);
+	stats_read(after);
+	ck_assert_uint_eq(after[STAT_holds_lost] - before[STAT_holds_lost], 65535);
 	holds_clear();
 }
 END_TEST
@@ -142,4 +163,5 @@ END_TEST
 UNIT_TESTS("holds", a_hold_is_found_and_ended_once, each_holder_ends_its_own_and_a_stranger_the_oldest,
 	   a_dead_lock_takes_its_holds_of_every_tag_along, a_full_table_refuses,
 	   the_oldest_gives_way_where_there_are_too_many_of_one_lock, tags_are_the_threads_own_but_a_locks,
+	   a_full_table_forgets_what_was_left_behind,
 	   a_forked_child_keeps_its_own_threads_holds)

@@ -370,6 +370,22 @@ START_TEST(a_lasting_change_of_a_samples_cost_is_followed)
 }
 END_TEST
 
+START_TEST(a_threads_first_sample_is_no_measure_of_the_next)
+{
+	clock_thread_ns = fake_used_ns;
+	struct thread *thread = start(50, 1, 0);
+	sampling_account(thread, 1000000, used_ns += 2000000);	/* it names, and resolves, what others find */
+	ck_assert_int_le(thread->usual_cost_ns, 4000);
+	sampling_account_wait(thread, 1000000, used_ns += 2000000);
+	ck_assert_int_le(thread->usual_wait_cost_ns, 4000);
+	for (int i = 0; i < 50; i++)
+		sampling_account(thread, 9000, used_ns += 2000000);
+	thread->usual_cost_ns = 0;				/* another thread begins with what this one paid */
+	sampling_account(thread, 9000, used_ns += 2000000);
+	ck_assert_int_ge(thread->usual_cost_ns, 8000);
+}
+END_TEST
+
 START_TEST(a_thread_that_gets_a_tenth_of_a_processor_keeps_to_its_share_of_that)
 {
 	clock_thread_ns = fake_used_ns;
@@ -388,5 +404,5 @@ UNIT_TESTS("sampling", counts_are_estimated_within_their_standard_errors, locks_
 	   a_busy_thread_stays_in_its_budget_and_unbiased,
 	   a_thread_set_aside_in_a_sample_goes_on_sampling, the_mean_holds_still_where_samples_are_rare,
 	   leaving_the_budget_by_a_little_is_counted,
-	   a_lasting_change_of_a_samples_cost_is_followed,
+	   a_lasting_change_of_a_samples_cost_is_followed, a_threads_first_sample_is_no_measure_of_the_next,
 	   a_thread_that_gets_a_tenth_of_a_processor_keeps_to_its_share_of_that)
