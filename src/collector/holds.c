@@ -39,7 +39,7 @@ uint16_t hold_filter[HOLD_FILTER_SIZE];
 static struct mutex holds_lock SNECK_AT_FORK = MUTEX_INITIALIZER(LOCK_RANK_HOLDS);
 static struct node *buckets[BUCKETS];
 static struct node *free_nodes;
-static unsigned n_holds;
+static unsigned n_holds, n_of_threads;	/* of these, the ones with a thread in their key */
 static void (*on_change)(bool any);
 
 static struct node **bucket_of(uintptr_t key)
@@ -50,6 +50,11 @@ static struct node **bucket_of(uintptr_t key)
 static void filter_add(uintptr_t key, int change)
 {
 	__atomic_fetch_add(&hold_filter[hold_filter_index(key)], change, __ATOMIC_RELAXED);
+}
+
+static bool has_thread(uintptr_t key)
+{
+	return key >> 48;
 }
 
 static struct node *node_new(void)
@@ -69,6 +74,7 @@ static void node_remove(struct node **place)
 	*place = node->next;
 	node->next = free_nodes;
 	free_nodes = node;
+	n_of_threads -= has_thread(node->hold.key);
 	if (--n_holds == 0 && on_change)
 		on_change(false);
 }
@@ -143,6 +149,7 @@ int holds_begin(const struct hold *hold, unsigned most)
 		*node = (struct node){.hold = *hold};
 		*end = node;
 		filter_add(hold->key, 1);
+		n_of_threads += has_thread(hold->key);
 		if (n_holds++ == 0 && on_change)
 			on_change(true);
 	} else {
@@ -217,7 +224,8 @@ unsigned holds_tags(const void *lock, uint64_t thread)
 unsigned holds_drop(const void *lock)
 {
 	mutex_lock(&holds_lock);
-	unsigned n = remove_all_if(is_of_lock, (uintptr_t)lock);
+	unsigned n = n_of_threads ? remove_all_if(is_of_lock, (uintptr_t)lock)
+				  : remove_if(bucket_of((uintptr_t)lock), is_of_lock, (uintptr_t)lock);
 	mutex_unlock(&holds_lock);
 	return n;
 }
