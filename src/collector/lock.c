@@ -400,7 +400,8 @@ char *lock_replacement(void)
 	PyObject *maker = lock_sampler.is_running ? threading_global("Lock") : NULL, *reason = NULL;
 	Py_XINCREF(maker);
 	if (maker && !is_own_maker(maker))
-		reason = PyUnicode_FromFormat("threading.Lock is %R: of what it makes, only CPython's own locks are seen", maker);
+		reason = PyUnicode_FromFormat("threading.Lock is %R: of what it makes, only CPython's own locks are seen",
+					      maker);
 	char *text = reason ? py_text(reason) : NULL;
 	Py_XDECREF(reason);
 	Py_XDECREF(maker);

@@ -26,7 +26,7 @@ struct lock_name {
 	char owner[LOCK_NAME_BYTES];	/* qualified name of class or function, "" for a module or none */
 	bool is_guess;			/* the name is but that of an argument: a search may find a better one */
 	size_t place;			/* of a creation: index of the frame whose file and line these are */
-	size_t frames_used;		/* of a creation: the name depends on this many frames, from the leaf; 0: on more than there are */
+	size_t frames_used;		/* of a creation: on how many frames the name depends; 0: on more than there are */
 };
 
 /* Once per process, with the GIL, after frames_init(); prepares all naming. */

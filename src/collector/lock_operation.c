@@ -75,7 +75,8 @@ static void begin(struct operation *op, struct thread *thread, const struct lock
 
 bool operation_look_at_leaves(struct operation *op, struct thread *thread, const struct lock_call *call)
 {
-	enum { LEAVES = 5 };	/* the longest way, Semaphore.__exit__(), has three; then the user's, and one more that shows it is whole */
+	/* the longest way, Semaphore.__exit__(), has three; then the user's, and one that shows it is whole */
+	enum { LEAVES = 5 };
 	begin(op, thread, call);
 	size_t depth = py_frames_leaves(op->tstate, op->frames, LEAVES);
 	return classify(op, depth) == PRIMITIVE_INNER || op->use.skip + 1 < depth || depth < LEAVES;

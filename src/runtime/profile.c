@@ -61,7 +61,10 @@ struct row_key {
 static int text_id(struct profile *profile, const char *text, uint32_t *id);
 static int stack_id(struct profile *profile, const uint32_t *locations, size_t depth, uint32_t *id);
 
-/* Id 0 in every table.  A lock's name it has as well: readers expect one of all that counts locks.  The first block has room for it: test_profile adds without memory. */
+/*
+ * Id 0 in every table.  It has a lock's name as well: readers expect one of all that counts locks.
+ * The first block has room for it: test_profile adds without memory.
+ */
 static void add_overflow_row(struct profile *profile)
 {
 	struct profile_function function = {.start_line = OVERFLOW_START_LINE};
