@@ -316,6 +316,9 @@ size_t code_table_trim(void)
 
 size_t code_table_forget_interpreter(int64_t interpreter)
 {
+	mutex_lock(&codes_lock);
+	is_scheduled = false;	/* before 3.12 the call may be in this one's queue, and never come */
+	mutex_unlock(&codes_lock);
 	return give_back(interpreter, 0);
 }
 

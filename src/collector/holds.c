@@ -39,7 +39,7 @@ uint16_t hold_filter[HOLD_FILTER_SIZE];
 static struct mutex holds_lock SNECK_AT_FORK = MUTEX_INITIALIZER(LOCK_RANK_HOLDS);
 static struct node *buckets[BUCKETS];
 static struct node *free_nodes;
-static unsigned n_holds, n_of_threads;	/* of these, the ones with a thread in their key */
+static unsigned n_holds, n_by_thread[HOLD_TAGS];	/* of these, by tag, the ones with a thread in their key */
 static void (*on_change)(bool any);
 
 static struct node **bucket_of(uintptr_t key)
@@ -52,9 +52,10 @@ static void filter_add(uintptr_t key, int change)
 	__atomic_fetch_add(&hold_filter[hold_filter_index(key)], change, __ATOMIC_RELAXED);
 }
 
-static bool has_thread(uintptr_t key)
+static void count_by_thread(uintptr_t key, int change)
 {
-	return key >> 48;
+	if (key >> 48)
+		n_by_thread[key & TAG_MASK] += (unsigned)change;
 }
 
 static struct node *node_new(void)
@@ -74,7 +75,7 @@ static void node_remove(struct node **place)
 	*place = node->next;
 	node->next = free_nodes;
 	free_nodes = node;
-	n_of_threads -= has_thread(node->hold.key);
+	count_by_thread(node->hold.key, -1);
 	if (--n_holds == 0 && on_change)
 		on_change(false);
 }
@@ -126,22 +127,22 @@ static unsigned remove_all_if(bool (*matches)(const struct hold *, uint64_t), ui
 	return n;
 }
 
-static bool has_tag(const struct hold *hold, uint64_t tag)
+static bool has_thread_and_tag(const struct hold *hold, uint64_t tag)
 {
-	return (hold->key & TAG_MASK) == tag;
+	return hold->key >> 48 && (hold->key & TAG_MASK) == tag;
 }
 
 /* Of permits that other threads gave back; whoever took them may have ended. */
 static void forget_left_behind(void)
 {
-	stats_add(STAT_holds_lost, remove_all_if(has_tag, HOLD_OF_SEMAPHORE));
+	stats_add(STAT_holds_lost, remove_all_if(has_thread_and_tag, HOLD_OF_SEMAPHORE));
 }
 
 int holds_begin(const struct hold *hold, unsigned most)
 {
 	int error = OK;
 	mutex_lock(&holds_lock);
-	if (n_holds == HOLDS_MAX)
+	if (n_holds == HOLDS_MAX && n_by_thread[HOLD_OF_SEMAPHORE])	/* not in vain, for each */
 		forget_left_behind();
 	struct node *node = n_holds < HOLDS_MAX ? node_new() : NULL;
 	if (node) {
@@ -149,7 +150,7 @@ int holds_begin(const struct hold *hold, unsigned most)
 		*node = (struct node){.hold = *hold};
 		*end = node;
 		filter_add(hold->key, 1);
-		n_of_threads += has_thread(hold->key);
+		count_by_thread(hold->key, 1);
 		if (n_holds++ == 0 && on_change)
 			on_change(true);
 	} else {
@@ -224,8 +225,9 @@ unsigned holds_tags(const void *lock, uint64_t thread)
 unsigned holds_drop(const void *lock)
 {
 	mutex_lock(&holds_lock);
-	unsigned n = n_of_threads ? remove_all_if(is_of_lock, (uintptr_t)lock)
-				  : remove_if(bucket_of((uintptr_t)lock), is_of_lock, (uintptr_t)lock);
+	bool are_elsewhere = n_by_thread[HOLD_OF_SEMAPHORE] || n_by_thread[SEMAPHORE_BEING_ACQUIRED];
+	unsigned n = are_elsewhere ? remove_all_if(is_of_lock, (uintptr_t)lock)
+				   : remove_if(bucket_of((uintptr_t)lock), is_of_lock, (uintptr_t)lock);
 	mutex_unlock(&holds_lock);
 	return n;
 }

@@ -521,7 +521,7 @@ int lock_start(const struct options *options, const char **reason)
 	sampling_set(&sampling);
 	lock_stubs_choose(sampling.capture_pct > 0);
 	__atomic_store_n(&lock_sampler.is_running, true, __ATOMIC_RELEASE);
-	redirect_all(sampling.capture_pct >= 100 && sampling.budget_pct <= 0);
+	redirect_all(sampling_is_complete());
 	return OK;
 }
 

@@ -15,7 +15,7 @@
 
 struct sampling {
 	double capture_pct;	/* 0-100: upper limit, of uncontended operations */
-	double budget_pct;	/* of processor time: 3/8 of it a thread's own, 1/4 the process's, for waits; 0: no limit */
+	double budget_pct;	/* of processor time: parts of it a thread's own, and the process's, for waits; 0: no limit */
 	int64_t thinning_ns;	/* within the budget, waits at least this long are kept for certain; 0: all are */
 };
 
