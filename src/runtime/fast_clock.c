@@ -9,12 +9,13 @@
  *     begun      kernel's clock; one end of the measured stretch
  *     warming    kernel's clock; the other end is read by whoever comes by late enough
  *     in use     first_ns + (ticks - first_ticks) * scale
- *     given up   kernel's clock again: it went astray, or the kernel trusts it no longer
+ *     given up   kernel's clock + ahead_ns: it went astray, or the kernel trusts it no longer
  *
- * In use it is never set anew, so no measured time has a step in it.  What it drifts from the kernel's
- * clock, which follows a time server, is no matter: only differences are taken.
+ * In use it is never set anew, and given up it goes on from where it was, so no measured time has a step
+ * in it.  What it drifts from the kernel's clock, which follows a time server, is no matter: only
+ * differences are taken.
  *
- * Locking: none.  One thread measures: who exchanges is_warming.  scale is published last.
+ * Locking: none.  One thread measures: who exchanges is_warming.  scale is published last, ahead_ns before it.
  * Fork:    the child goes on; its counter is the same.
  */
 #include <config.h>
@@ -143,8 +144,10 @@ void fast_clock_warm(void)
 	measure_cost();
 }
 
-static void give_up(const char *why)
+/* Waits and holds are in progress: for them time goes on from here. */
+static void give_up(const char *why, int64_t ahead_ns)
 {
+	__atomic_store_n(&fast_clock.ahead_ns, ahead_ns, __ATOMIC_RELAXED);
 	__atomic_store_n(&fast_clock.scale, 0, __ATOMIC_RELEASE);
 	set_reason(why);
 	measure_cost();
@@ -152,12 +155,15 @@ static void give_up(const char *why)
 
 void fast_clock_check(void)
 {
-	if (!__atomic_load_n(&fast_clock.scale, __ATOMIC_ACQUIRE))
+	uint64_t ticks = 0, scale = __atomic_load_n(&fast_clock.scale, __ATOMIC_ACQUIRE);
+	int64_t now_ns = 0;
+	if (!scale)
 		return;
-	int64_t now_ns = clock_monotonic_ns(), ahead_ns = fast_clock_ns() - now_ns;
+	read_both(&ticks, &now_ns);
+	int64_t ahead_ns = fast_clock_at(ticks, scale) - now_ns;
 	int64_t allowed_ns = (now_ns - fast_clock.first_ns) / astray_part + astray_ns;
 	if (ahead_ns > allowed_ns || ahead_ns < -allowed_ns)
-		give_up("the processor's counter went astray");
+		give_up("the processor's counter went astray", ahead_ns);
 	else if (kernels_distrust())
-		give_up("the kernel no longer keeps time by the processor's counter");
+		give_up("the kernel no longer keeps time by the processor's counter", ahead_ns);
 }

@@ -19,6 +19,7 @@ struct fast_clock {
 	int64_t first_ns;	/* clock_now_ns() at first_ticks */
 	int64_t cost_ns;	/* of one reading: to be taken off each measured time */
 	bool is_warming;	/* its rate is not known yet */
+	int64_t ahead_ns;	/* of the kernel's clock, once it is given up; 0 until then */
 };
 
 extern struct fast_clock fast_clock __attribute__((visibility("hidden")));
@@ -37,6 +38,12 @@ static inline uint64_t fast_clock_ticks(void)
 }
 #endif
 
+static inline int64_t fast_clock_at(uint64_t ticks, uint64_t scale)
+{
+	__int128 since = (int64_t)(ticks - fast_clock.first_ticks);
+	return fast_clock.first_ns + (int64_t)(since * (__int128)scale >> 32);
+}
+
 /*
  * For differences between two of them, in any thread; as clock_now_ns() otherwise, to a part in a
  * thousand.  The counters of two processors may differ by some nanoseconds, so may the answers.
@@ -45,9 +52,8 @@ static inline int64_t fast_clock_ns(void)
 {
 	uint64_t scale = __atomic_load_n(&fast_clock.scale, __ATOMIC_ACQUIRE);
 	if (__builtin_expect(!scale, 0))
-		return clock_now_ns();
-	__int128 ticks = (int64_t)(fast_clock_ticks() - fast_clock.first_ticks);
-	return fast_clock.first_ns + (int64_t)(ticks * (__int128)scale >> 32);
+		return clock_now_ns() + __atomic_load_n(&fast_clock.ahead_ns, __ATOMIC_RELAXED);
+	return fast_clock_at(fast_clock_ticks(), scale);
 }
 
 /* Before sampling begins; again does no harm.  The rate is known some tenths of a second later. */

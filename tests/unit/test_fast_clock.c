@@ -197,7 +197,36 @@ START_TEST(fast_clock_is_given_up_when_it_goes_astray)
 }
 END_TEST
 
+static void give_up_when_ahead(int64_t drift_ns)
+{
+	if (!has_counter())
+		return;
+	get_warm();
+	fast_clock.first_ns += drift_ns;
+	int64_t before = fast_clock_ns();
+	kernel_says("hpet\n");
+	fast_clock_check();
+	int64_t passed = fast_clock_ns() - before;
+	ck_assert(!fast_clock.scale);
+	ck_assert_int_ge(passed, 0);
+	ck_assert_int_lt(passed, 100 * MS);
+}
+
+/* Who waits meanwhile has waited no longer for it, and not less than nothing. */
+START_TEST(fast_clock_given_up_goes_on_from_where_it_was_ahead)
+{
+	give_up_when_ahead(500 * MS);
+}
+END_TEST
+
+START_TEST(fast_clock_given_up_goes_on_from_where_it_was_behind)
+{
+	give_up_when_ahead(-500 * MS);
+}
+END_TEST
+
 UNIT_TESTS("fast_clock", fast_clock_is_the_kernels_until_its_rate_is_known, fast_clock_keeps_the_kernels_time,
 	   fast_clock_does_not_go_back_in_a_thread, fast_clock_is_one_for_all_threads,
 	   fast_clock_is_refused_where_the_kernel_has_another, fast_clock_is_refused_where_the_kernel_does_not_tell,
-	   fast_clock_is_given_up_when_the_kernel_does, fast_clock_is_given_up_when_it_goes_astray)
+	   fast_clock_is_given_up_when_the_kernel_does, fast_clock_is_given_up_when_it_goes_astray,
+	   fast_clock_given_up_goes_on_from_where_it_was_ahead, fast_clock_given_up_goes_on_from_where_it_was_behind)
