@@ -127,6 +127,8 @@ static int64_t plausible_cost(int64_t *usual_ns, int64_t *common_ns, int64_t cos
 	int64_t common = __atomic_load_n(common_ns, __ATOMIC_RELAXED);
 	if (!*usual_ns)
 		*usual_ns = common;
+	if (cost_ns < 0)	/* read on two processors */
+		cost_ns = 0;
 	if (cost_ns > 4 * *usual_ns)
 		cost_ns = 4 * *usual_ns;
 	*usual_ns += (cost_ns - *usual_ns) / 8;

@@ -40,6 +40,8 @@ extern double sampling_keep_min __attribute__((visibility("hidden")));
 static inline bool sampling_keep_wait(int64_t wait_ns, double luck, double *weight)
 {
 	*weight = 1;
+	if (wait_ns < 0)
+		wait_ns = 0;
 	int64_t certain_ns = __atomic_load_n(&sampling_certain_wait_ns, __ATOMIC_RELAXED);
 	if (wait_ns >= certain_ns)
 		return true;

@@ -155,6 +155,18 @@ START_TEST(long_waits_are_all_kept)
 }
 END_TEST
 
+START_TEST(a_wait_that_ended_before_it_began_stands_for_one)
+{
+	double weight = 0;
+	start(100, 0, 0);
+	ck_assert(sampling_keep_wait(-1, 0.5, &weight));
+	ck_assert_double_eq(weight, 1);
+	start(1, 1, 100000);
+	ck_assert(sampling_keep_wait(-1, 0.01, &weight));
+	ck_assert_double_eq_tol(weight, 100, 1e-9);
+}
+END_TEST
+
 static int64_t used_ns;
 
 static int64_t fake_used_ns(void)
@@ -386,6 +398,20 @@ START_TEST(a_threads_first_sample_is_no_measure_of_the_next)
 }
 END_TEST
 
+START_TEST(a_sample_that_cost_less_than_nothing_is_soon_forgotten)
+{
+	clock_thread_ns = fake_used_ns;
+	struct thread *thread = start(1, 1, 0);
+	sampling_account(thread, -1000000, used_ns += 2000000);
+	for (int i = 0; i < 50; i++)
+		sampling_account(thread, 1000, used_ns += 2000000);
+	ck_assert_int_gt(thread->usual_cost_ns, 900);
+	ck_assert_int_le(thread->usual_cost_ns, 1100);
+	sampling_account_wait(thread, -1000000, used_ns += 2000000);
+	ck_assert_int_ge(thread->usual_wait_cost_ns, 0);
+}
+END_TEST
+
 START_TEST(a_thread_that_gets_a_tenth_of_a_processor_keeps_to_its_share_of_that)
 {
 	clock_thread_ns = fake_used_ns;
@@ -399,6 +425,7 @@ UNIT_TESTS("sampling", counts_are_estimated_within_their_standard_errors, locks_
 	   each_child_has_a_distance_of_its_own_and_counts_stay_unbiased,
 	   a_child_of_a_thread_that_did_not_draw_yet_draws_itself,
 	   short_waits_are_kept_by_chance_and_sums_stay_unbiased, long_waits_are_all_kept,
+	   a_wait_that_ended_before_it_began_stands_for_one, a_sample_that_cost_less_than_nothing_is_soon_forgotten,
 	   waits_stay_in_a_budget_of_their_own_and_unbiased, waits_have_a_tenth_of_the_budget,
 	   under_pressure_fewer_of_the_shortest_are_kept, an_idle_process_keeps_all_its_long_waits,
 	   a_busy_thread_stays_in_its_budget_and_unbiased,
