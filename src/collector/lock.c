@@ -500,7 +500,6 @@ static struct sampling sampling_of(const struct options *options)
 	return (struct sampling){
 		.capture_pct = options->capture_pct,
 		.budget_pct = has_budget ? options->lock_budget_pct : 0,
-		.thinning_ns = takes_all ? 0 : 100000,	/* 100 us: ten times a switch of the GIL's owner */
 	};
 }
 

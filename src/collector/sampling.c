@@ -39,6 +39,8 @@ static const double thinning_max = 1 << 20;
 static const int64_t waits_window_ns = 10000000;
 /* Of the budget.  The rest is for what samples cost beside their own time: cold caches, others who wait. */
 static const double own_share = 0.125, waits_share = 0.1;
+/* Waits at least this long are kept for certain, within the budget: ten times a switch of the GIL's owner. */
+static const int64_t certain_wait_min_ns = 100000;
 static const int64_t certain_wait_max_ns = 100000000;	/* of these there are few: kept whatever they cost */
 
 static struct sampling settings SNECK_HOT;
@@ -50,13 +52,23 @@ static struct {
 	int64_t start_ns, start_used_ns, cost_ns;
 } waits;
 
+bool sampling_has_budget(void)
+{
+	return settings.budget_pct > 0;
+}
+
+bool sampling_is_complete(void)
+{
+	return settings.capture_pct >= 100 && settings.budget_pct <= 0;
+}
+
 /*
  * One in a hundred of the shortest; fewer where that would be more than the budget, which has then
  * made certain_ns more than a hundred times what it was.
  */
 static void set_certain_wait(int64_t certain_ns)
 {
-	double keep_min = 0.01, fewer = (double)settings.thinning_ns / (double)certain_ns;
+	double keep_min = 0.01, fewer = (double)certain_wait_min_ns / (double)certain_ns;
 	if (certain_ns > 0 && fewer < keep_min)
 		keep_min = fewer;
 	__atomic_store(&sampling_keep_min, &keep_min, __ATOMIC_RELAXED);
@@ -66,7 +78,7 @@ static void set_certain_wait(int64_t certain_ns)
 void sampling_set(const struct sampling *sampling)
 {
 	settings = *sampling;
-	set_certain_wait(settings.thinning_ns);
+	set_certain_wait(sampling_is_complete() ? 0 : certain_wait_min_ns);
 	__atomic_store_n(&waits.start_ns, 0, __ATOMIC_RELAXED);
 	__atomic_add_fetch(&generation, 1, __ATOMIC_RELEASE);
 	threads_reset_countdowns();
@@ -136,16 +148,6 @@ static int64_t plausible_cost(int64_t *usual_ns, int64_t *common_ns, int64_t cos
 	return cost_ns;
 }
 
-bool sampling_has_budget(void)
-{
-	return settings.budget_pct > 0;
-}
-
-bool sampling_is_complete(void)
-{
-	return settings.capture_pct >= 100 && settings.budget_pct <= 0;
-}
-
 /*
  * The samples of a window took cost_ns of used_ns: by their usual cost, as there may be but one.
  * Where nearly all time is theirs, the rest is not well known; the next window tells.
@@ -193,7 +195,7 @@ void sampling_account(struct thread *thread, int64_t cost_ns, int64_t now_ns)
 /* The next shortest wait to be kept for certain. */
 static double fit_certain_wait(double certain_ns, int64_t cost_ns, int64_t used_ns)
 {
-	const double min = (double)settings.thinning_ns, max = (double)certain_wait_max_ns;
+	const double min = (double)certain_wait_min_ns, max = (double)certain_wait_max_ns;
 	double over = 100.0 * (double)cost_ns / (double)(used_ns > 0 ? used_ns : 1) / (settings.budget_pct * waits_share);
 	if (over > 1 && certain_ns < max) {
 		stats_count(STAT_budget_exceeded);

@@ -16,7 +16,6 @@
 struct sampling {
 	double capture_pct;	/* 0-100: upper limit, of uncontended operations */
 	double budget_pct;	/* of processor time: parts of it a thread's own, and the process's, for waits; 0: no limit */
-	int64_t thinning_ns;	/* within the budget, waits at least this long are kept for certain; 0: all are */
 };
 
 /* New settings; every thread draws anew. */

@@ -548,6 +548,30 @@ class Counts(Case):
         for pct in (100, 10):
             self.attempts(lambda: attempt(pct))
 
+    def test_at_100_percent_short_waits_keep_to_a_budget_that_was_asked_for(self) -> None:
+        """Twenty threads in one queue wait a millisecond each. A sample stands for 100 ms of waiting, then."""
+        queued = threading.Lock()
+
+        def work(until: float) -> None:
+            while time.monotonic() < until:
+                with queued:
+                    time.sleep(0.00005)
+
+        def attempt() -> None:
+            before = sneck.status()["stats"]["samples"]
+            with profiled(100, lock_budget_pct=0.01) as seen:
+                until = time.monotonic() + 1.5
+                run_threads(*[threading.Thread(target=work, args=(until,)) for _ in range(20)])
+                [exact] = [entry for entry in sneck.lock_stats() if str(entry["name"]).endswith(":queued")]
+            self.assertGreater(exact["contended"], 2000, "there was no queue")
+            self.assertLess(seen.status["stats"]["samples"] - before, exact["contended"] / 4, "the budget did nothing")
+            rows = seen.rows.of("queued")
+            sigma = math.sqrt(100 * MS / exact["wait_ns"])
+            self.assert_close(rows.wait_ns, exact["wait_ns"], 3 * sigma, "estimated wait")
+            self.assert_close(rows.contended, exact["contended"], 4 * sigma, "estimated contention")
+
+        self.attempts(attempt)
+
     def test_at_0_percent_a_lock_that_nobody_waits_for_is_not_seen(self) -> None:
         free, nested = threading.Lock(), threading.RLock()
 

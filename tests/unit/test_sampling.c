@@ -12,9 +12,9 @@
 #include "runtime/threads.h"
 #include "unit.h"
 
-static struct thread *start(double capture_pct, double budget_pct, int64_t thinning_ns)
+static struct thread *start(double capture_pct, double budget_pct)
 {
-	sampling_set(&(struct sampling){capture_pct, budget_pct, thinning_ns});
+	sampling_set(&(struct sampling){capture_pct, budget_pct});
 	threads_init();
 	struct thread *thread = thread_self();
 	ck_assert_ptr_nonnull(thread);
@@ -34,7 +34,7 @@ START_TEST(counts_are_estimated_within_their_standard_errors)
 {
 	const double percents[] = {100, 50, 10, 1, 0.3};
 	for (size_t i = 0; i < sizeof(percents) / sizeof(*percents); i++) {
-		struct thread *thread = start(percents[i], 0, 0);
+		struct thread *thread = start(percents[i], 0);
 		const int n = 2000000;
 		double estimate = 0, p = percents[i] / 100;
 		for (int j = 0; j < n; j++)
@@ -47,7 +47,7 @@ END_TEST
 
 START_TEST(locks_used_in_turn_are_sampled_alike)
 {
-	struct thread *thread = start(50, 0, 0);
+	struct thread *thread = start(50, 0);
 	double estimates[2] = {0};
 	const int n = 500000;
 	for (int j = 0; j < 2 * n; j++)
@@ -59,7 +59,7 @@ END_TEST
 
 START_TEST(at_zero_percent_nothing_is_sampled)
 {
-	struct thread *thread = start(0, 1, 0);
+	struct thread *thread = start(0, 1);
 	for (int j = 0; j < 1000000; j++)
 		ck_assert_double_eq(operate(thread), 0);
 }
@@ -67,9 +67,9 @@ END_TEST
 
 START_TEST(a_new_start_reaches_a_thread_that_sampled_nothing)
 {
-	struct thread *thread = start(0, 1, 0);
+	struct thread *thread = start(0, 1);
 	operate(thread);
-	thread = start(100, 0, 0);
+	thread = start(100, 0);
 	ck_assert_double_eq(operate(thread), 1);
 }
 END_TEST
@@ -79,7 +79,7 @@ START_TEST(the_first_operation_of_a_thread_is_sampled_like_any_other)
 	int hits = 0;
 	const int rounds = 100000;
 	for (int j = 0; j < rounds; j++) {
-		struct thread *thread = start(10, 0, 0);
+		struct thread *thread = start(10, 0);
 		hits += operate(thread) > 0;
 	}
 	ck_assert_int_le(abs(hits - rounds / 10), (int)(4 * sqrt(rounds * 0.1 * 0.9)));
@@ -89,7 +89,7 @@ END_TEST
 /* As a fork's two handlers have it, without the fork. */
 START_TEST(each_child_has_a_distance_of_its_own_and_counts_stay_unbiased)
 {
-	struct thread *thread = start(1, 0, 0);
+	struct thread *thread = start(1, 0);
 	const int children = 4000, each = 150;
 	double estimate = 0;
 	int same = 0;
@@ -110,7 +110,7 @@ END_TEST
 
 START_TEST(a_child_of_a_thread_that_did_not_draw_yet_draws_itself)
 {
-	struct thread *thread = start(1, 0, 0);
+	struct thread *thread = start(1, 0);
 	sampling_prefork();
 	sampling_postfork_child();
 	ck_assert_int_eq(thread->hot->countdown, 1);
@@ -119,7 +119,7 @@ END_TEST
 
 START_TEST(short_waits_are_kept_by_chance_and_sums_stay_unbiased)
 {
-	start(1, 1, 100000);
+	start(1, 1);
 	double sum = 0, count = 0, truth = 0;
 	int kept = 0;
 	const int n = 300000;
@@ -150,7 +150,7 @@ static void long_ones_are_kept(int64_t from_ns)
 
 START_TEST(long_waits_are_all_kept)
 {
-	start(1, 1, 100000);
+	start(1, 1);
 	long_ones_are_kept(100000);
 }
 END_TEST
@@ -158,10 +158,10 @@ END_TEST
 START_TEST(a_wait_that_ended_before_it_began_stands_for_one)
 {
 	double weight = 0;
-	start(100, 0, 0);
+	start(100, 0);
 	ck_assert(sampling_keep_wait(-1, 0.5, &weight));
 	ck_assert_double_eq(weight, 1);
-	start(1, 1, 100000);
+	start(1, 1);
 	ck_assert(sampling_keep_wait(-1, 0.01, &weight));
 	ck_assert_double_eq_tol(weight, 100, 1e-9);
 }
@@ -198,7 +198,7 @@ static void be_busy(struct thread *thread, int wall_per_used)
 START_TEST(a_busy_thread_stays_in_its_budget_and_unbiased)
 {
 	clock_thread_ns = fake_used_ns;
-	struct thread *thread = start(99.9, 1, 0);
+	struct thread *thread = start(99.9, 1);
 	be_busy(thread, 1);
 	/* and comes back when it uses few locks */
 	int64_t now_ns = used_ns;
@@ -238,10 +238,10 @@ static void wait_in_turn(struct thread *thread, struct queue *q, int n)
 	}
 }
 
-START_TEST(waits_stay_in_a_budget_of_their_own_and_unbiased)
+static void waits_stay_in_their_budget(double capture_pct)
 {
 	clock_process_ns = fake_used_ns;
-	struct thread *thread = start(99.9, 1, 100000);
+	struct thread *thread = start(capture_pct, 1);
 	struct queue q = {.now_ns = used_ns = 1};
 	double distances = thread->thinning;
 	const int n = 2000000;
@@ -257,13 +257,31 @@ START_TEST(waits_stay_in_a_budget_of_their_own_and_unbiased)
 		sampling_account_wait(thread, 5000, q.now_ns += 1000000000);
 	long_ones_are_kept(100000);
 }
+
+START_TEST(waits_stay_in_a_budget_of_their_own_and_unbiased)
+{
+	waits_stay_in_their_budget(99.9);
+}
+END_TEST
+
+START_TEST(at_100_percent_waits_stay_in_a_budget_that_was_asked_for)
+{
+	waits_stay_in_their_budget(100);
+}
+END_TEST
+
+START_TEST(at_100_percent_without_a_budget_all_waits_are_kept)
+{
+	start(100, 0);
+	long_ones_are_kept(0);
+}
 END_TEST
 
 /* Waits cost 0.12 percent of a processor: more than their tenth of the budget, less than twice that. */
 START_TEST(waits_have_a_tenth_of_the_budget)
 {
 	clock_process_ns = fake_used_ns;
-	struct thread *thread = start(1, 1, 100000);
+	struct thread *thread = start(1, 1);
 	double weight;
 	used_ns = 1;
 	for (int64_t now_ns = 1; now_ns < 10000000000; now_ns += 10000000) {
@@ -278,7 +296,7 @@ END_TEST
 START_TEST(under_pressure_fewer_of_the_shortest_are_kept)
 {
 	clock_process_ns = fake_used_ns;
-	struct thread *thread = start(1, 1, 100000);
+	struct thread *thread = start(1, 1);
 	double weight;
 	ck_assert(sampling_keep_wait(0, 0.01, &weight));
 	ck_assert_double_eq_tol(weight, 100, 1e-9);
@@ -297,7 +315,7 @@ END_TEST
 START_TEST(an_idle_process_keeps_all_its_long_waits)
 {
 	clock_process_ns = fake_used_ns;
-	struct thread *thread = start(1, 1, 100000);
+	struct thread *thread = start(1, 1);
 	used_ns = 1;
 	for (int64_t now_ns = 1; now_ns < 10000000000; now_ns += 7500000) {
 		used_ns += 10000;
@@ -310,7 +328,7 @@ END_TEST
 START_TEST(a_thread_set_aside_in_a_sample_goes_on_sampling)
 {
 	clock_thread_ns = fake_used_ns;
-	struct thread *thread = start(99.9, 1, 0);
+	struct thread *thread = start(99.9, 1);
 	be_busy(thread, 1);
 	double before = thread->thinning;
 	thread->hot->countdown = 1;
@@ -325,7 +343,7 @@ END_TEST
 START_TEST(the_mean_holds_still_where_samples_are_rare)
 {
 	clock_thread_ns = fake_used_ns;
-	struct thread *thread = start(99.9, 1, 0);
+	struct thread *thread = start(99.9, 1);
 	double low = 1e9, high = 0;
 	used_ns = 1;
 	for (int j = 0, drawn = 0; drawn < 300; j++) {
@@ -349,7 +367,7 @@ END_TEST
 START_TEST(leaving_the_budget_by_a_little_is_counted)
 {
 	clock_thread_ns = fake_used_ns;
-	struct thread *thread = start(99.9, 1, 0);
+	struct thread *thread = start(99.9, 1);
 	uint64_t before[STATS], after[STATS];
 	stats_read(before);
 	used_ns = 1;
@@ -368,7 +386,7 @@ END_TEST
 START_TEST(a_lasting_change_of_a_samples_cost_is_followed)
 {
 	clock_thread_ns = fake_used_ns;
-	struct thread *thread = start(99.9, 1, 0);
+	struct thread *thread = start(99.9, 1);
 	be_busy(thread, 1);
 	double before = thread->thinning;
 	for (int j = 0; j < 40; j++) {
@@ -385,7 +403,7 @@ END_TEST
 START_TEST(a_threads_first_sample_is_no_measure_of_the_next)
 {
 	clock_thread_ns = fake_used_ns;
-	struct thread *thread = start(50, 1, 0);
+	struct thread *thread = start(50, 1);
 	sampling_account(thread, 1000000, used_ns += 2000000);	/* it names, and resolves, what others find */
 	ck_assert_int_le(thread->usual_cost_ns, 4000);
 	sampling_account_wait(thread, 1000000, used_ns += 2000000);
@@ -401,7 +419,7 @@ END_TEST
 START_TEST(a_sample_that_cost_less_than_nothing_is_soon_forgotten)
 {
 	clock_thread_ns = fake_used_ns;
-	struct thread *thread = start(1, 1, 0);
+	struct thread *thread = start(1, 1);
 	sampling_account(thread, -1000000, used_ns += 2000000);
 	for (int i = 0; i < 50; i++)
 		sampling_account(thread, 1000, used_ns += 2000000);
@@ -415,7 +433,7 @@ END_TEST
 START_TEST(a_thread_that_gets_a_tenth_of_a_processor_keeps_to_its_share_of_that)
 {
 	clock_thread_ns = fake_used_ns;
-	be_busy(start(99.9, 1, 0), 10);
+	be_busy(start(99.9, 1), 10);
 }
 END_TEST
 
@@ -426,7 +444,8 @@ UNIT_TESTS("sampling", counts_are_estimated_within_their_standard_errors, locks_
 	   a_child_of_a_thread_that_did_not_draw_yet_draws_itself,
 	   short_waits_are_kept_by_chance_and_sums_stay_unbiased, long_waits_are_all_kept,
 	   a_wait_that_ended_before_it_began_stands_for_one, a_sample_that_cost_less_than_nothing_is_soon_forgotten,
-	   waits_stay_in_a_budget_of_their_own_and_unbiased, waits_have_a_tenth_of_the_budget,
+	   waits_stay_in_a_budget_of_their_own_and_unbiased, at_100_percent_waits_stay_in_a_budget_that_was_asked_for,
+	   at_100_percent_without_a_budget_all_waits_are_kept, waits_have_a_tenth_of_the_budget,
 	   under_pressure_fewer_of_the_shortest_are_kept, an_idle_process_keeps_all_its_long_waits,
 	   a_busy_thread_stays_in_its_budget_and_unbiased,
 	   a_thread_set_aside_in_a_sample_goes_on_sampling, the_mean_holds_still_where_samples_are_rare,
