@@ -4,9 +4,10 @@
  *     acquire():  inner lock taken   an acquire is under way: noted, if it is drawn or had to wait
  *                 (waits, perhaps)   noted as one that had to wait, if it was not yet
  *                 inner lock freed   it ended: got a permit, or not; counts, is kept by what it waited in all
- *     release():  inner lock freed   a permit is back: ends the thread's own hold
+ *     release():  inner lock freed   permits are back: ends as many of the thread's own holds
  *
- * Whether a permit was got is in acquire()'s local `rc`, the same in every version.
+ * Whether a permit was got is in acquire()'s local `rc`, how many are given back in release()'s `n`: the
+ * same in every version.
  *
  * A permit may be given back by another thread.  Where not every acquire is sampled, that cannot be told
  * from the return of one that was not: such a hold is given up rather than ended by a stranger.
@@ -98,25 +99,46 @@ void semaphore_waited(const struct operation *op, int64_t begin_ns)
 	begin(inner, SEMAPHORE_BEING_ACQUIRED, op, begin_ns, 1, true);
 }
 
-/* acquire()'s local `rc`.  Where it cannot be read, acquires are believed to succeed. */
-static bool has_permit(const struct operation *op)
+/* Of acquire() or release(); borrowed.  NULL: it cannot be read. */
+static PyObject *local_variable(const struct operation *op, const char *wanted)
 {
 	struct py_frame_variables variables;
 	if (!py_frames_variables(op->tstate, op->use.owner_frame, &variables))
-		return true;
+		return NULL;
 	for (size_t i = 0; i < variables.n_slots; i++) {
 		uintptr_t name, value = py_frames_variable(&variables, i, &name);
-		if (value && name && !PyUnicode_CompareWithASCIIString((PyObject *)name, "rc"))
-			return (PyObject *)value == Py_True;
+		if (value && name && !PyUnicode_CompareWithASCIIString((PyObject *)name, wanted))
+			return (PyObject *)value;
 	}
-	return true;
+	return NULL;
+}
+
+/* Where it cannot be read, acquires are believed to succeed. */
+static bool has_permit(const struct operation *op)
+{
+	PyObject *rc = local_variable(op, "rc");
+	return !rc || rc == Py_True;
+}
+
+static long permits_given_back(const struct operation *op)
+{
+	PyObject *n = local_variable(op, "n");
+	int is_large;
+	long permits = n && PyLong_CheckExact(n) ? PyLong_AsLongAndOverflow(n, &is_large) : 1;
+	return permits > 1 ? permits : 1;
+}
+
+/* The inner lock's __exit__() was given an exception. */
+static bool is_broken_off(const struct lock_call *call)
+{
+	PyObject *exception = call->convention == CALL_VARARGS && call->args ? PyTuple_GetItem(call->args, 0) :
+			      call->convention == CALL_FASTCALL && call->n > 0 ? call->vector[0] : Py_None;
+	return exception && exception != Py_None;
 }
 
 static enum lock_event failure_of(const struct lock_call *call, bool is_contended)
 {
-	PyObject *exception = call->convention == CALL_VARARGS && call->args ? PyTuple_GetItem(call->args, 0) :
-			      call->convention == CALL_FASTCALL && call->n > 0 ? call->vector[0] : Py_None;
-	if (exception && exception != Py_None)
+	if (is_broken_off(call))
 		return LOCK_EVENT_INTERRUPTED;
 	return is_contended ? LOCK_EVENT_TIMEOUT : LOCK_EVENT_WOULD_BLOCK;
 }
@@ -166,19 +188,33 @@ bool semaphore_acquire_ends(struct operation *op, PyObject *result, int64_t now_
 	return under_way.is_contended;
 }
 
+/* As many as permits are given back, where so many are noted.  How many holds they stood for, and their time. */
+static double end_holds(const struct operation *op, int64_t now_ns, double *hold_ns)
+{
+	uintptr_t key = key_of(op->call->lock, HOLD_OF_SEMAPHORE, op->thread);
+	struct hold hold;
+	double n = 0;
+	for (long left = permits_given_back(op);
+	     left > 0 && holds_end(key, op->thread->serial, sampling_is_complete(), &hold); left--) {
+		*hold_ns += operation_ns(hold.acquired_ns, now_ns) * hold.weight;
+		n += hold.weight;
+	}
+	return n;
+}
+
 void semaphore_release_ends(struct operation *op, PyObject *result, int64_t now_ns)
 {
-	struct hold hold;
-	uintptr_t key = key_of(op->call->lock, HOLD_OF_SEMAPHORE, op->thread);
-	if (!result || !holds_end(key, op->thread->serial, sampling_is_complete(), &hold))
+	if (!result || is_broken_off(op->call))	/* more than a bounded one has: none is given back */
+		return;
+	double hold_ns = 0, n = end_holds(op, now_ns, &hold_ns);
+	if (n <= 0)
 		return;
 	operation_look_around(op, op->thread, op->call);
 	if (!op->lock_class)
 		return;
-	double hold_ns = operation_ns(hold.acquired_ns, now_ns) * hold.weight;
 	double values[SAMPLE_TYPES] = {
 		[SAMPLE_LOCK_RELEASE_HOLD] = hold_ns,
-		[SAMPLE_LOCK_RELEASE] = hold.weight,
+		[SAMPLE_LOCK_RELEASE] = n,
 	};
 	operation_add(op, LOCK_EVENT_PLAIN, NULL, values);
 	lock_class_count_hold(op->lock_class, hold_ns);

@@ -22,7 +22,7 @@ void semaphore_begin(const struct operation *op, int64_t begin_ns, double weight
 void semaphore_waited(const struct operation *op, int64_t begin_ns);
 
 /*
- * Releases of the inner lock: how acquire() ended (true: a wait was kept); a permit given back.
+ * Releases of the inner lock: how acquire() ended (true: a wait was kept); permits given back.
  * result: of the inner call.  The operation was looked at by its leaves at least: most need no more.
  */
 bool semaphore_acquire_ends(struct operation *op, PyObject *result, int64_t now_ns);

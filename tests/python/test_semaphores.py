@@ -149,6 +149,43 @@ class Exact(Case):
 
         self.attempts(attempt)
 
+    def test_several_permits_given_back_at_once_end_as_many_holds(self) -> None:
+        rounds = 10
+
+        def attempt(kind, pct: float) -> None:
+            truth_ns = 0
+            with profiled(pct) as seen:
+                block = kind(2)
+                for _ in range(rounds):
+                    block.acquire()
+                    block.acquire()
+                    began = time.perf_counter_ns()
+                    time.sleep(0.01)
+                    truth_ns += 2 * (time.perf_counter_ns() - began)
+                    block.release(2)
+                self.assertEqual(sneck.status()["collector"]["holds"], 0)
+            rows = seen.rows.of("block")
+            self.assertEqual(rows.releases, rows.acquires)
+            if pct == 100:
+                self.assertEqual(rows.releases, 2 * rounds)
+                self.assert_close(rows.hold_ns, truth_ns, 0.05, "holds")
+
+        for kind in KINDS:
+            for pct in (50, 100):
+                with self.subTest(kind=kind.__name__, pct=pct):
+                    self.attempts(lambda: attempt(kind, pct))
+
+    def test_a_release_of_too_many_ends_no_hold(self) -> None:
+        with profiled() as seen:
+            bounded = threading.BoundedSemaphore(2)
+            for _ in range(2):
+                bounded.acquire()
+            for n in (3, 2**70):
+                self.assertRaises(ValueError, bounded.release, n)
+            self.assertEqual(sneck.status()["collector"]["holds"], 2)
+            bounded.release(n=2)
+        self.assertEqual((seen.rows.of("bounded").acquires, seen.rows.of("bounded").releases), (2, 2))
+
     def test_a_permit_given_back_by_another_thread(self) -> None:
         def attempt() -> None:
             with profiled() as seen:
