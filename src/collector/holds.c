@@ -23,7 +23,7 @@
 
 enum {
 	BUCKETS = 1024,
-	HOLDS_MAX = 65536,
+	HOLDS_MAX = UINT16_MAX,	/* all may stand in one place of the filter, which counts them */
 	TAG_MASK = 0xf,
 };
 
