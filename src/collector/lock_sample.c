@@ -82,11 +82,24 @@ static bool says_not_blocking(const struct lock_call *call)
 	       (blocking && PyLong_CheckExact(blocking) && PyLong_AsLongAndOverflow(blocking, &is_large) == 0);
 }
 
-/* A call refused before it tried (wrong arguments) is no attempt; one broken off by a signal handler is. */
-static bool was_attempted(PyObject *result)
+static bool is_about_arguments(PyObject *exception)
 {
-	return result || !(PyErr_ExceptionMatches(PyExc_TypeError) || PyErr_ExceptionMatches(PyExc_ValueError) ||
-			   PyErr_ExceptionMatches(PyExc_OverflowError));
+	return PyErr_GivenExceptionMatches(exception, PyExc_TypeError) ||
+	       PyErr_GivenExceptionMatches(exception, PyExc_ValueError) ||
+	       PyErr_GivenExceptionMatches(exception, PyExc_OverflowError);
+}
+
+/*
+ * A call refused before it tried (wrong arguments) is no attempt; one broken off by a signal handler is.
+ * That may raise the same, but in Python, where an exception gets a traceback at once.
+ */
+static COLD bool was_refused(void)
+{
+	PyObject *type, *value, *traceback;
+	PyErr_Fetch(&type, &value, &traceback);
+	bool is_refused = !traceback && is_about_arguments(type);
+	PyErr_Restore(type, value, traceback);
+	return is_refused;
 }
 
 static enum lock_event failure_of(const struct lock_call *call, PyObject *result)
@@ -141,7 +154,7 @@ static inline void count(struct attempt *a, struct lock_counts *counts)
 	if (wait_ns < 0)	/* two processors' counters differ by a little */
 		wait_ns = 0;
 	a->is_counted = true;
-	if (!was_attempted(a->result))
+	if (!a->result && was_refused())
 		return;
 	if (!a->is_contended) {
 		stats_count(STAT_uncontended_sampled);

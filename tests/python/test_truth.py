@@ -643,28 +643,55 @@ class Failures(Case):
         class Alarm(Exception):
             pass
 
-        def handler(*_) -> None:
-            raise Alarm
+        def attempt(error: type[Exception], pct: float) -> None:
+            def handler(*_) -> None:
+                raise error
 
-        def attempt() -> None:
             wanted = threading.Lock()
             wanted.acquire()
             old = signal.signal(signal.SIGALRM, handler)
             try:
-                with profiled() as seen:
+                with profiled(pct) as seen:
                     t0 = time.perf_counter_ns()
                     signal.setitimer(signal.ITIMER_REAL, 0.05)
-                    with self.assertRaises(Alarm):
+                    with self.assertRaises(error):
                         wanted.acquire()
                     waited_ns = time.perf_counter_ns() - t0
+                    [exact] = [entry for entry in sneck.lock_stats() if str(entry["name"]).endswith(":wanted")]
             finally:
                 signal.setitimer(signal.ITIMER_REAL, 0)
                 signal.signal(signal.SIGALRM, old)
             rows = seen.rows.of("wanted")
-            self.assertEqual((rows.acquires, rows.of(outcome="interrupted").failed), (0, 1))
+            self.assertEqual((rows.acquires, rows.of(outcome="interrupted").failed, rows.contended), (0, 1, 1))
             self.assert_close(rows.wait_ns, waited_ns, 0.02, "interrupted wait")
+            self.assertEqual((exact["acquires"], exact["contended"]), (0, 1))
+            self.assert_close(exact["wait_ns"], waited_ns, 0.02, "exact interrupted wait")
 
-        self.attempts(attempt)
+        for error in (Alarm, ValueError, UnicodeError, TypeError, OverflowError):
+            for pct in (1, 100):
+                with self.subTest(error=error.__name__, pct=pct):
+                    self.attempts(lambda: attempt(error, pct))
+
+    def test_a_call_that_was_refused_is_no_attempt(self) -> None:
+        refusals = ((ValueError, (False, 1)), (ValueError, (True, -5)), (TypeError, ("much", "too", "many")),
+                    (OverflowError, (True, 1e12)))
+
+        def attempt(kind) -> None:
+            wanted = kind()
+            with profiled() as seen:
+                def refuse() -> None:
+                    for error, arguments in 2 * refusals:
+                        self.assertRaises(error, wanted.acquire, *arguments)
+
+                with wanted:
+                    run_threads(threading.Thread(target=refuse, name="refused"))
+                exact = [entry for entry in sneck.lock_stats() if str(entry["name"]).endswith(":wanted")]
+            self.assertFalse(seen.rows.of("wanted", thread_name="refused"))
+            self.assertEqual(sum(entry["contended"] for entry in exact), 0)
+
+        for kind in (threading.Lock, threading.RLock):
+            with self.subTest(kind=kind.__name__):
+                self.attempts(lambda: attempt(kind))
 
     def test_attempts_that_succeed_have_no_outcome(self) -> None:
         free = threading.Lock()
