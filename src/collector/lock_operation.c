@@ -117,17 +117,10 @@ bool operation_find_row(struct operation *op, enum lock_event event, struct samp
 void operation_add(struct operation *op, enum lock_event event, const struct sample_row *row,
 		   const double values[SAMPLE_TYPES])
 {
-	struct sample_cache *cache = &op->thread->cache;
-	const struct label_set *labels = &op->lock_class->labels[event];
 	stats_count(STAT_samples);
-	if (row && sample_cache_add(cache, *row, values))
+	if (row && sample_cache_add(&op->thread->cache, *row, values))
 		return;
-	int error = sample_cache_put(cache, &op->stack, labels, resolve, values);
-	if (error == ERR_LIMIT) {
-		thread_drain(op->thread);
-		error = sample_cache_put(cache, &op->stack, labels, resolve, values);
-	}
-	if (error)
+	if (thread_put(op->thread, &op->stack, &op->lock_class->labels[event], resolve, values))
 		stats_count(STAT_samples_dropped);
 }
 

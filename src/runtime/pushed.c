@@ -245,34 +245,15 @@ static void resolve(const struct raw_frame *raw, size_t depth, struct frame *out
 		out[i] = (struct frame){(const struct function *)raw[i].code, (int32_t)raw[i].instruction};
 }
 
-static int find_row(struct thread *thread, const struct raw_stack *stack, const struct label_set *labels,
-		    struct sample_row *row)
-{
-	int error = sample_cache_find(&thread->cache, stack, labels, resolve, row);
-	if (error != ERR_LIMIT)
-		return error;
-	thread_drain(thread);
-	return sample_cache_find(&thread->cache, stack, labels, resolve, row);
-}
-
-/* A drain may come between finding a row and adding to it: another try. */
 static int add(struct thread *thread, struct pushed *sample, const struct label_set *labels)
 {
-	struct sample_row row;
 	if (!sample->depth)
 		sample->frames[sample->depth++] = (struct raw_frame){(uintptr_t)&no_frame, 0};
 	struct raw_stack stack = {
 		.frames = sample->frames, .depth = sample->depth, .omitted = sample->omitted,
 		.hash = raw_stack_hash(sample->frames, sample->depth),
 	};
-	for (int tries = 0; tries < 3; tries++) {
-		int error = find_row(thread, &stack, labels, &row);
-		if (error)
-			return error;
-		if (sample_cache_add(&thread->cache, row, sample->values))
-			return OK;
-	}
-	return ERR_AGAIN;
+	return thread_put(thread, &stack, labels, resolve, sample->values);
 }
 
 static const struct label_set *labels_of(const struct pushed *sample)

@@ -85,6 +85,16 @@ void thread_drain(struct thread *thread)
 		sample_cache_drain(&thread->cache, &who.labels, consumer);
 }
 
+int thread_put(struct thread *thread, const struct raw_stack *stack, const struct label_set *labels,
+	       frame_resolver resolve, const double values[SAMPLE_TYPES])
+{
+	int error = sample_cache_put(&thread->cache, stack, labels, resolve, values);
+	if (error != ERR_LIMIT)
+		return error;
+	thread_drain(thread);
+	return sample_cache_put(&thread->cache, stack, labels, resolve, values);
+}
+
 static void on_thread_exit(void *value)
 {
 	struct thread *thread = value;

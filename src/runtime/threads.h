@@ -86,6 +86,10 @@ void thread_drain(struct thread *thread);
 void threads_drain(void);
 void threads_set_consumer(sample_consumer consume);
 
+/* sample_cache_put() of the calling thread's; where its cache is full, that is handed over first. */
+int thread_put(struct thread *thread, const struct raw_stack *stack, const struct label_set *labels,
+	       frame_resolver resolve, const double values[SAMPLE_TYPES]);
+
 /* Make every thread draw anew at its next operation. */
 void threads_reset_countdowns(void);
 

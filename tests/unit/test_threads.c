@@ -115,6 +115,23 @@ static void *live_often(void *unused)
 	return NULL;
 }
 
+START_TEST(a_full_cache_is_handed_over_and_takes_the_next)
+{
+	const int n = 10000;
+	init();
+	struct thread *thread = thread_self();
+	for (int i = 1; i <= n; i++) {
+		const struct raw_frame frame = {.code = (uintptr_t)i};
+		const struct raw_stack stack = {.frames = &frame, .depth = 1, .hash = raw_stack_hash(&frame, 1)};
+		ck_assert_int_eq(thread_put(thread, &stack, &what, resolve, one), 0);
+	}
+	ck_assert_int_gt(seen, n / 2);
+	ck_assert_int_lt(seen, n);
+	threads_drain();
+	ck_assert_int_eq(seen, n);
+}
+END_TEST
+
 START_TEST(threads_that_come_and_go_beside_drains_lose_nothing)
 {
 	pthread_t churners[4];
@@ -247,7 +264,7 @@ START_TEST(a_child_draws_numbers_of_its_own)
 END_TEST
 
 UNIT_TESTS("threads", a_thread_that_ends_leaves_its_samples_and_nothing_else,
-	   a_drain_of_all_takes_each_sample_once_and_begins_a_period,
+	   a_drain_of_all_takes_each_sample_once_and_begins_a_period, a_full_cache_is_handed_over_and_takes_the_next,
 	   threads_that_come_and_go_beside_drains_lose_nothing, a_reset_reaches_the_countdown_of_every_thread,
 	   a_forked_child_has_one_thread_and_none_of_the_parents_samples,
 	   a_fork_waits_for_no_drain_and_the_parent_alone_reports_what_was_under_way,
