@@ -169,16 +169,6 @@ static struct node **find(uintptr_t key, uint64_t thread)
 	return NULL;
 }
 
-bool holds_find(uintptr_t key, uint64_t thread, struct hold *hold)
-{
-	mutex_lock(&holds_lock);
-	struct node **place = find(key, thread);
-	if (place)
-		*hold = (*place)->hold;
-	mutex_unlock(&holds_lock);
-	return place;
-}
-
 bool holds_end(uintptr_t key, uint64_t thread, bool any_thread, struct hold *hold)
 {
 	mutex_lock(&holds_lock);

@@ -63,9 +63,6 @@ void holds_on_change(void (*changed)(bool any));
  */
 int holds_begin(const struct hold *hold, unsigned most);
 
-/* Is there a hold of this key, by this thread (0: any)?  Copies it. */
-bool holds_find(uintptr_t key, uint64_t thread, struct hold *hold);
-
 /* The tags under which the lock has holds, with the thread in their keys or with none: bit 1 << tag for each. */
 unsigned holds_tags(const void *lock, uint64_t thread);
 

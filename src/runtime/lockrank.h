@@ -18,7 +18,7 @@ enum lock_rank {
 	LOCK_RANK_TYPES,	/* types of locks that are watched, in each interpreter */
 	LOCK_RANK_CLASSES,	/* lock classes and their counts */
 	LOCK_RANK_TABLE,	/* growing the lock table */
-	LOCK_RANK_HOLDS,	/* one shard of the holds in progress */
+	LOCK_RANK_HOLDS,	/* the holds in progress */
 	LOCK_RANK_CODES,	/* functions interned by code object */
 	LOCK_RANK_PUSHED,	/* texts, functions and labels that other C code brought */
 	LOCK_RANK_PRIMITIVES,	/* table of the standard library's code that uses locks */

@@ -38,7 +38,7 @@ void profile_end(struct profile *profile);
 /*
  * Add one sample: values[type] for every type, already scaled.  Borrows all but the
  * functions: a struct function must stay as it is until the profile's period has ended,
- * for its address is a key until then (red_black_period() tells when it may go).
+ * for its address is a key until then (code_table keeps those it gives for two periods).
  *
  * frames: leaf first.  omitted > 0: that many root frames were cut; a last frame
  * "<N frames omitted>" stands for them.  Texts that are not UTF-8 get '?' for each bad

@@ -17,8 +17,6 @@
 
 #include "runtime/red_black.h"
 
-#include <stdatomic.h>
-
 #include "runtime/clocks.h"
 #include "runtime/error.h"
 #include "runtime/fork.h"
@@ -27,7 +25,6 @@
 static struct mutex lock SNECK_AT_FORK = MUTEX_INITIALIZER(LOCK_RANK_PROFILE);
 static struct profile *active, *idle;
 static bool idle_is_out;		/* between a swap and its red_black_done */
-static _Atomic uint64_t period;		/* atomic, so that asking takes no lock */
 
 /* In a child: the profiles are still as the parent left them.  Its own period began at the fork. */
 static struct {
@@ -99,7 +96,6 @@ struct profile *red_black_swap(void)
 		idle_is_out = true;
 		profile_end(filled);
 		profile_begin(active);
-		period++;
 	}
 	mutex_unlock(&lock);
 	return filled;
@@ -113,11 +109,6 @@ void red_black_done(void)
 	mutex_lock(&lock);
 	idle_is_out = false;
 	mutex_unlock(&lock);
-}
-
-uint64_t red_black_period(void)
-{
-	return period;
 }
 
 void red_black_prefork(void)

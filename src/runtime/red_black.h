@@ -28,13 +28,6 @@ struct profile *red_black_swap(void);
 /* The caller is through with the profile: clear it and keep it for the next swap. */
 void red_black_done(void);
 
-/*
- * The number of swaps so far.  Read it after adding a sample that names a struct function:
- * once it says more, that function may be freed.  The active profile knows no address from
- * before the swap, and the idle one is not asked by address.
- */
-uint64_t red_black_period(void);
-
 /* Around a fork; the child starts with empty profiles. */
 void red_black_prefork(void);
 void red_black_postfork_parent(void);

@@ -10,7 +10,7 @@ struct rng {
 	uint64_t state;
 };
 
-/* Seed from the thread's address, the clock and the process, so that no two threads agree. */
+/* Equal seeds give equal numbers; any other, other ones. */
 void rng_seed(struct rng *rng, uint64_t seed);
 
 static inline uint64_t rng_next(struct rng *rng)
