@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from math import ceil
 
 BUCKETS_PER_OCTAVE = 4
+BUCKETS = 160  # HISTOGRAM_BUCKETS of src/runtime/histogram.h
 Histogram = Counter[int]
 
 

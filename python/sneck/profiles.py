@@ -10,16 +10,18 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
-from sneck.histogram import Histogram, quantile_ns
+from sneck.histogram import BUCKETS, Histogram, quantile_ns
 
 STATS_PREFIX = "sneck-lock-stats "
+COUNTS_END = 2**63  # counts and nanoseconds are 64 bits wide, and never negative
 FILE_NAME = re.compile(r"\.(?P<pid>\d+)\.\d+\.pprof$")
 
 # What _sneck.read_profile gives: docs/reading-a-report.md names its keys.
 Profile = Mapping[str, Any]
 Reader = Callable[[str], Profile]
+Number = TypeVar("Number", int, float)
 
 
 class Key(NamedTuple):
@@ -64,6 +66,22 @@ class Exact:
         self.wait_ns += other.wait_ns
         self.wait_max_ns = max(self.wait_max_ns, other.wait_max_ns)
         self.histogram.update(other.histogram)
+
+
+def exact_of(stats: Any) -> Exact:
+    """The counts of a line; an exception where they cannot be any."""
+    contended, wait_ns, wait_max_ns = (below(COUNTS_END, int(stats[key]))
+                                       for key in ("contended", "wait_ns", "wait_max_ns"))
+    histogram = Counter({below(BUCKETS, int(index)): below(COUNTS_END, int(n))
+                         for index, n in stats["wait_histogram"].items()})
+    return Exact(contended, wait_ns, wait_max_ns, histogram)
+
+
+def below(end: int, number: Number) -> Number:
+    """The number, if it is from 0 on and below that; neither infinity nor what is no number at all (NaN) is."""
+    if not 0 <= number < end:
+        raise ValueError(f"{number} is not in 0 .. {end}")
+    return number
 
 
 @dataclass
@@ -203,11 +221,10 @@ class Merged:
         try:
             stats = json.loads(text)
             key = Key(str(stats["name"]), str(stats.get("kind") or ""), str(stats.get("owner") or ""))
-            histogram = Counter({int(index): int(n) for index, n in stats["wait_histogram"].items()})
-            exact = Exact(int(stats["contended"]), int(stats["wait_ns"]), int(stats["wait_max_ns"]), histogram)
+            exact = exact_of(stats)
             if "acquires" in stats:
-                acquired[key] = acquired.get(key, 0) + float(stats["acquires"])
-        except (ValueError, TypeError, LookupError, AttributeError):
+                acquired[key] = acquired.get(key, 0) + below(COUNTS_END, float(stats["acquires"]))
+        except (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError):
             self.bad_comments += 1
             return
         lock = self.lock(key)

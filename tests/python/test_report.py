@@ -16,7 +16,7 @@ from typing import Any
 import pprof_oracle
 from pprof_maker import Maker, bucket
 from sneck import cli, extension, report
-from sneck.histogram import quantile_ns
+from sneck.histogram import BUCKETS, quantile_ns
 from sneck.table import Column, lay_out
 from sneck.units import count, duration, printable, shorten, width
 
@@ -411,13 +411,38 @@ class OddFiles(Case):
 
     def test_bad_exact_counts_are_left_out_and_said(self) -> None:
         maker = Maker().stats("m.py:5:lock", [MS])
-        for bad in ("{", "[]", "{}", '{"name": "x", "contended": 1, "wait_ns": 1, "wait_max_ns": 1, "wait_histogram": []}',
-                    '{"name": "x", "contended": "many", "wait_ns": 1, "wait_max_ns": 1, "wait_histogram": {}}'):
-            maker.comment("sneck-lock-stats " + bad)
+        bad = ["{", "[]", "{}", "[" * 100_000, *(self.note(**odd) for odd in self.ODD)]
+        for text in bad:
+            maker.comment("sneck-lock-stats " + text)
         maker.comment("made by hand").write(self.path())
         status, out, err = self.run_report(self.folder)
-        self.assertEqual((status, err), (0, "sneck report: 5 comments with exact counts make no sense; left out\n"))
+        said = f"sneck report: {len(bad)} comments with exact counts make no sense; left out\n"
+        self.assertEqual((status, err), (0, said))
         self.assertTrue(out.startswith("1 lock, waited for 1.00 ms"), out)
+
+    ODD = ({"contended": '"many"'}, {"contended": "1e999"}, {"contended": "-1"}, {"wait_max_ns": "NaN"},
+           {"wait_ns": "-1"}, {"wait_ns": str(2**63)},
+           {"acquires": "NaN"}, {"acquires": "1e999"}, {"acquires": "-1"}, {"acquires": str(10**400)},
+           {"wait_histogram": "[]"}, {"wait_histogram": '{"5000": 1}'}, {"wait_histogram": '{"160": 1}'},
+           {"wait_histogram": '{"-1": 1}'}, {"wait_histogram": '{"1": -1}'}, {"wait_histogram": '{"1": 1e999}'})
+
+    @staticmethod
+    def note(**odd: str) -> str:
+        values = {"name": '"x"', "contended": "1", "wait_ns": "1", "wait_max_ns": "1", "wait_histogram": '{"159": 1}',
+                  "acquires": "1.5", **odd}
+        return "{" + ", ".join(f'"{key}": {value}' for key, value in values.items()) + "}"
+
+    def test_the_largest_counts_there_can_be_are_shown(self) -> None:
+        most = 2**63 - 1
+        Maker().comment("sneck-lock-stats " + self.note(contended=str(most), wait_ns=str(most), wait_max_ns=str(most),
+                                                        acquires=str(2.0**62))).write(self.path())
+        [lock] = self.run_json()["locks"]
+        self.assertEqual((lock["contended"], lock["wait_ns"], lock["acquires"]), (most, most, 2**62))
+        self.assertEqual(self.run_report(self.folder)[2], "")
+
+    def test_buckets_are_as_many_as_those_who_fill_them_have(self) -> None:
+        with open(os.path.join(HERE, "../../src/runtime/histogram.h"), encoding="utf-8") as header:
+            self.assertIn(f"HISTOGRAM_BUCKETS = {BUCKETS} ", header.read())
 
 
 class Units(unittest.TestCase):
