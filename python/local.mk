@@ -14,6 +14,7 @@ sneck_python = \
 	python/sneck/profiles.py \
 	python/sneck/report.py \
 	python/sneck/run.py \
+	python/sneck/switches.py \
 	python/sneck/table.py \
 	python/sneck/units.py
 dist_sneckpyexec_DATA = $(sneck_python)

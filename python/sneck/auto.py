@@ -7,23 +7,14 @@ import os
 
 from sneck.extension import function, is_of_subinterpreter
 from sneck.messages import say
+from sneck.switches import is_quiet, is_switched_off
 
 WHO = "sneck: not profiling"
-OFF_WORDS = frozenset(("0", "false", "no", "off"))
-ON_WORDS = frozenset(("1", "true", "yes", "on", "auto"))
-
-
-def is_switched_off() -> bool:
-    """Whether SNECK_ENABLED, or else DD_PROFILING_ENABLED, says no."""
-    for variable in ("SNECK_ENABLED", "DD_PROFILING_ENABLED"):
-        if word := os.environ.get(variable, "").strip().lower():
-            return word in OFF_WORDS
-    return False
 
 
 def begin() -> None:
     """Start, unless switched off or running."""
-    if is_switched_off():
+    if is_switched_off(os.environ):
         return
     try:
         if not function("status")()["running"]:
@@ -36,7 +27,7 @@ def begin() -> None:
 
 
 def complain(what: str) -> None:
-    if os.environ.get("SNECK_QUIET", "").strip().lower() not in ON_WORDS:
+    if not is_quiet(os.environ):
         say(WHO, what)
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from sneck.extension import function
 from sneck.messages import say
+from sneck.switches import is_quiet, is_switched_off
 
 BOOTSTRAP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "bootstrap")
 WHO = "sneck run"
@@ -187,7 +188,8 @@ def python() -> str:
 
 def execute(path: str, argv: Sequence[str], environment: Mapping[str, str]) -> int:
     """Become the program; the status to exit with when that fails, as shells have it."""
-    if word := deaf_flag(path, argv[1:]):
+    word = deaf_flag(path, argv[1:])
+    if word and not is_quiet(environment) and not is_switched_off(environment):
         say(WHO, f"{argv[0]} runs Python with {word}, which keeps sneck out: it is not profiled")
     for name in ("SIGPIPE", "SIGXFSZ"):  # Python ignores these two, and ignoring is inherited
         if hasattr(signal, name):

@@ -328,6 +328,16 @@ class Commands(Case):
         self.assertEqual(self.sneck(path), (0, "x\n", f"sneck run: {path} runs Python with -I, "
                                                       "which keeps sneck out: it is not profiled\n"))
 
+    def test_python_that_is_deaf_and_need_not_listen_is_no_matter(self) -> None:
+        deaf = sys.executable, "-I", "-c", "print(1)"
+        for env in ({"SNECK_QUIET": "1"}, {"SNECK_QUIET": " Yes "}, {"SNECK_ENABLED": "0"},
+                    {"DD_PROFILING_ENABLED": "off"}):
+            self.assertEqual(self.sneck(*deaf, **env), (0, "1\n", ""), env)
+        for option in ("--quiet", "--no-enabled") if WHOLE else ():
+            self.assertEqual(self.sneck(option, *deaf), (0, "1\n", ""), option)
+        for env in ({"SNECK_QUIET": "0"}, {"SNECK_ENABLED": "1", "DD_PROFILING_ENABLED": "0"}):
+            self.assertIn("it is not profiled", self.sneck(*deaf, **env).err, env)
+
     def test_python_that_listens_is_not_said_to_be_deaf(self) -> None:
         for words in (["-c", "-I"], ["-m", "-E"], ["app.py", "-S"], ["-W", "error"], ["-X", "dev"], ["-uB", "-O"], []):
             self.assertEqual(run.deaf_flag("/usr/bin/python3", words), "", words)
