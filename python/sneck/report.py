@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import sys
-import textwrap
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -13,7 +12,7 @@ from sneck.messages import say
 from sneck.painter import paint
 from sneck.profiles import Frame, Lock, Merged, Reader, Stack, expand, merge
 from sneck.table import Column, Line, fits_whole, lay_out, row_line
-from sneck.units import count, duration, printable, shorten, width
+from sneck.units import count, duration, printable, shorten, width, wrap
 
 WHO = "sneck report"
 SORT_KEYS = {
@@ -239,7 +238,7 @@ def legend(locks: Sequence[Lock]) -> str:
 
 
 def wrapped(text: str, room: int, style: str = "") -> list[Line]:
-    return [[(line, style)] for line in textwrap.wrap(text, room)]
+    return [[(line, style)] for line in wrap(text, room)]
 
 
 # ---- one lock ----------------------------------------------------------------------------
@@ -280,7 +279,7 @@ def frame_line(frame: Frame, room: int) -> Line:
     name = shorten(printable(frame.function), max(10, room // 2))
     where = printable(f"{frame.file}:{frame.line}") if frame.file else ""
     return [("    ", ""), (name, "name"), ("  ", ""),
-            (shorten(where, max(0, room - 6 - len(name)), keep_end=True), "dim")]
+            (shorten(where, max(0, room - 6 - width(name)), keep_end=True), "dim")]
 
 
 # ---- JSON --------------------------------------------------------------------------------

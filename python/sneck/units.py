@@ -52,19 +52,34 @@ def character_width(c: str) -> int:
     return 2 if unicodedata.east_asian_width(c) in "WF" else 1
 
 
+def wrap(text: str, columns: int) -> list[str]:
+    """The text in lines of so many columns, broken between words, and within those that have no room in a line."""
+    lines = [""]
+    for word in text.split():
+        if lines[-1] and width(f"{lines[-1]} {word}") > columns:
+            lines.append("")
+        lines[-1] += f" {word}" if lines[-1] else word
+        while width(lines[-1]) > columns:
+            start = start_of(lines[-1], columns) or lines[-1][0]
+            lines[-1:] = [start, lines[-1][len(start):]]
+    return [line for line in lines if line]
+
+
+def start_of(text: str, columns: int) -> str:
+    """As much of the text as has room in so many columns."""
+    for i, c in enumerate(text):
+        columns -= character_width(c)
+        if columns < 0:
+            return text[:i]
+    return text
+
+
 def shorten(text: str, columns: int, keep_end: bool = False) -> str:
     """The text in so many columns, cut at its end, or at its start to keep the end."""
     if width(text) <= columns:
         return text
     if columns <= 0:
         return ""
-    kept: list[str] = []
-    room = columns - 1
-    for c in reversed(text) if keep_end else text:
-        room -= character_width(c)
-        if room < 0:
-            break
-        kept.append(c)
     if keep_end:
-        return "…" + "".join(reversed(kept))
-    return "".join(kept) + "…"
+        return "…" + start_of(text[::-1], columns - 1)[::-1]
+    return start_of(text, columns - 1) + "…"

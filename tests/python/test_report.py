@@ -18,7 +18,7 @@ from pprof_maker import Maker, bucket
 from sneck import cli, extension, report
 from sneck.histogram import BUCKETS, quantile_ns
 from sneck.table import Column, lay_out
-from sneck.units import count, duration, printable, shorten, width
+from sneck.units import count, duration, printable, shorten, width, wrap
 
 US, MS, S = 1_000, 1_000_000, 1_000_000_000
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -243,6 +243,17 @@ class Tables(Case):
                 longest = max(out.splitlines(), key=width)
                 self.assertLessEqual(width(longest), columns, longest)
 
+    def test_no_line_is_longer_where_characters_are_wide(self) -> None:
+        lock, function = "m.py:5:" + "鍵" * 100, "処理する関数" * 3
+        owner, file = "所有者" * 9, "/srv/" + "長い名前の" * 9 + "/a.py"
+        Maker().sample([(function, file, 1)], labels(lock, owner=owner), waited(MS)) \
+            .stats(lock, [MS], owner=owner).write(self.path())
+        for columns in (20, 41, 80, 100):
+            _status, out, _err = self.run_report(self.folder, "--lock", "鍵", columns=columns)
+            self.assertLessEqual(max(map(width, out.splitlines())), columns, out)
+            self.assertEqual(out.count("鍵"), 100)
+        self.assertIn(f"    {function}  …", out)
+
     def test_wait_and_name_stay_at_any_width(self) -> None:
         self.write_many()
         for columns in (60, 80, 120, 200):
@@ -461,6 +472,13 @@ class Units(unittest.TestCase):
         self.assertEqual((width("abc"), width("日本"), width("e\u0301")), (3, 4, 1))
         self.assertEqual((shorten("abcdef", 4), shorten("abcdef", 4, True), shorten("日本語", 4)), ("abc…", "…def", "日…"))
         self.assertEqual(printable("a\x1bb\n"), "a\ufffdb\ufffd")
+
+    def test_lines(self) -> None:
+        for text, columns, lines in (("", 5, []), (" a  b ", 5, ["a b"]), ("ab cd ef", 5, ["ab cd", "ef"]),
+                                     ("abcdefg h", 3, ["abc", "def", "g h"]), ("a bcdef", 3, ["a", "bcd", "ef"]),
+                                     ("日本 語", 5, ["日本", "語"]), ("日本語", 3, ["日", "本", "語"]),
+                                     ("日本", 1, ["日", "本"])):
+            self.assertEqual(wrap(text, columns), lines, text)
 
 
 DRIVER = """
