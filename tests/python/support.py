@@ -153,6 +153,16 @@ def run_child(code: str, *, start: str | None = "capture_pct=100", args: tuple[s
         return Ran(child.returncode, first + out, err, names, read_rows(folder), child.pid)
 
 
+# For a child: the signals that have a handler, one in C too; the C library's own two, which come with a thread, aside.
+CAUGHT = """
+import signal
+def caught():
+    with open("/proc/self/status") as file:
+        mask = int(file.read().split("SigCgt:")[1].split()[0], 16)
+    return {int(number) for number in signal.valid_signals() if mask >> (number - 1) & 1}
+"""
+
+
 class Case(unittest.TestCase):
     """With the assertions that these tests make again and again."""
 

@@ -261,10 +261,11 @@ class Commands(Case):
         self.assertEqual(json.loads(ended.out)["argv"][1:], ["run", "--help"])
 
     def test_command_beside_the_interpreter(self) -> None:
-        name = next((name for name in sorted(os.listdir(os.path.dirname(sys.executable)))
-                     if name.startswith("python") and not shutil.which(name, path="/nonexistent")), "")
-        path, argv = run.command([name, "-V"])
-        self.assertEqual((os.path.basename(path), argv[1:]), (name, ["-V"]))
+        name = os.path.basename(sys.executable)
+        with unittest.mock.patch.dict(os.environ, PATH="/nonexistent"):
+            self.assertIsNone(shutil.which(name))
+            self.assertEqual(run.command([name, "-V"]), (sys.executable, [sys.executable, "-V"]))
+            self.assertEqual(run.command([f"{name}-none", "-V"]), (f"{name}-none", [f"{name}-none", "-V"]))
 
     def test_script_in_the_folder_loses_to_a_command_unless_it_ends_in_py(self) -> None:
         self.write("bin/tool", "#!/bin/sh\necho command\n", 0o755)
