@@ -225,6 +225,13 @@ def range_text(option: Option) -> str:
     return f"{number} from {option.lowest} to {option.highest}{beyond}"
 
 
+def exception_text(option: Option) -> str:
+    """Where it cannot be given: sneck run takes all but secrets, which a command line would show."""
+    if option.type == "SECRET":
+        return " (variables only)"
+    return "" if option.keyword != "NULL" else " (not of `start()`)"
+
+
 def variables_text(option: Option) -> str:
     return ", ".join(f"`{name}`" for name in option.variables())
 
@@ -235,15 +242,16 @@ def options(tables: Tables) -> Iterator[str]:
     yield ""
     yield from textwrap.wrap(
         "Each can be given as an argument of `sneck.start()`, as an option of `sneck run`, or by an environment "
-        "variable. An argument wins over a variable, and a variable of Sneck's own over those that it shares with "
-        "other tools, the first of them over the next. An empty variable counts as none. Yes is `1`, `true`, `yes` or `on`; no is `0`, `false`, "
-        "`no` or `off`. A value that makes no sense is an exception if it is an argument; in a variable it is one line "
-        "on the standard error output, and the default is used. `sneck.status()` tells what is in force and who "
-        "chose it.", 100)
+        "variable, unless the table says otherwise. An argument wins over a variable, and a variable of Sneck's own "
+        "over those that it shares with other tools, the first of them over the next. An empty variable counts as "
+        "none. Yes is `1`, `true`, `yes` or `on`; no is `0`, `false`, `no` or `off`. A value that makes no sense is "
+        "an exception if it is an argument; in a variable it is one line on the standard error output, and the "
+        "default is used. "
+        "`sneck.status()` tells what is in force and who chose it.", 100)
     yield ""
     yield from table(
         ["option", "variables", "value", "default"],
-        [[f"[`{o.id}`](#{o.id})" if o.keyword != "NULL" else f"[`{o.id}`](#{o.id}) (variables only)",
+        [[f"[`{o.id}`](#{o.id}){exception_text(o)}",
           variables_text(o), range_text(o), default_text(o)] for o in tables.options])
     for option in tables.options:
         yield f"## {option.id}"

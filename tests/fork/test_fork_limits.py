@@ -57,7 +57,6 @@ tell(before=before, after=after, in_children=[flag.decode() for flag in in_child
         self.assertEqual(told.truth["state"], "running")
 
     def test_none_after_a_thousand_forks_of_a_program_without_threads(self) -> None:
-        """From 3.12 on our thread ends for each of these forks, and comes back."""
         self.run_forks(1000, 0)
 
     def test_none_after_forks_among_threads(self) -> None:
