@@ -6,21 +6,25 @@ is the child's, once.  To a server that never answers, nobody may wait for it, a
 SNECK_LONG=1 (make check-long): 10,000 forks each.  SNECK_FORKS says another number.
 """
 import os
+import statistics
 import unittest
 
 from forking import LONG, SANITIZED, Case, Silence, Told, of_lock, often, run_program
 
 FORKS = int(os.environ.get("SNECK_FORKS", 10000 if LONG else 50 if SANITIZED else 120))
 LIMIT_S = 3000 if FORKS > 1000 else 250
+LIFE_S = 20  # of a child that exits at once: some milliseconds, or the half second that a hook sleeps
+LATE = max(50, FORKS // 40)  # one fork in so many has that; it takes 20 s in all at most
 
 # Registered before ours, so that our locks are held for longer in a fork, and a child
-# is without what is ours for longer.
-WIDER = """
-import ctypes, os, random, time
-widener = os.path.join(os.path.dirname(os.environ["PYTHONPATH"].split(os.pathsep)[0]), "tests", "fork", "widen.so")
-if os.path.exists(widener):
-    ctypes.CDLL(widener).widen_forks(2000)
-os.register_at_fork(after_in_child=lambda: time.sleep(random.choice((0, 0, 0.01))))
+# is without what is ours for longer, a late one for half a second.
+WIDENER = os.path.join(os.path.dirname(os.environ["PYTHONPATH"].split(os.pathsep)[0]), "tests", "fork", "widen.so")
+WIDER = f"""
+import ctypes, itertools, os, random, time
+ctypes.CDLL({WIDENER!r}).widen_forks(2000)
+windows = itertools.count(1)
+os.register_at_fork(before=lambda: next(windows),
+                    after_in_child=lambda: time.sleep(random.choice((0, 0, 0.01)) if next(windows) % {LATE} else 0.5))
 """
 
 STORM = """
@@ -39,6 +43,7 @@ STORM = """
             time.sleep(0.005)
 
     def exits(deeper):
+        os.write(say, b"%.6f\\n" % (time.monotonic() - began))
         os._exit(7)
 
     def execs(deeper):
@@ -84,11 +89,12 @@ STORM = """
     ways = {exits: 7, execs: 3, raises: 1, lives_on: 5, nests: 11}
     often = 2 * ([exits] * 8 + [nests, execs, nests])
     seldom = {lives_on: 4, raises: 4 if ANSWERED else 20}  # the end of that one waits for the server, as long as it may
+    hear, say = os.pipe()
     threads = [threading.Thread(target=churn, args=(i,)) for i in range(8)]
     for thread in threads:
         thread.start()
     before, tasks = own_descriptors(), len(os.listdir("/proc/self/task"))
-    children, forks, rounds, slowest = {}, 0, 0, 0
+    children, lives, forks, rounds, slowest = {}, [], 0, 0, 0
     try:
         while forks < FORKS:
             born = {}
@@ -104,6 +110,7 @@ STORM = """
                     children[child] = way.__name__
             for child, status in born.items():
                 expect(child, status << 8)
+            lives += map(float, os.read(hear, 1 << 16).split())
             rounds += 1
         after = own_descriptors()
     finally:
@@ -113,7 +120,7 @@ STORM = """
     upload = sneck.status()["upload"]
     sneck.stop()
     tell(counts=counts, forks=forks, upload={key: upload[key] for key in ("uploads", "retries", "profiles_lost", "waiting")},
-         children=children, descriptors=[before, after], tasks=[tasks, 9 + 1], slowest=slowest)
+         children=children, descriptors=[before, after], tasks=[tasks, 9 + 1], slowest=slowest, lives=lives)
 """
 
 
@@ -122,6 +129,13 @@ def storm(answered: bool, start: str, **env: str) -> Told:
     return run_program(code, prelude=WIDER, start=start, env=env, timeout_s=LIMIT_S)
 
 
+def pace(told: Told) -> str:
+    lives = told.truth["lives"]
+    return f"slowest os.fork() {told.truth['slowest']:.3f} s; " \
+           f"a child that exits lived {statistics.median(lives):.3f} s, the longest {max(lives):.3f} s"
+
+
+@unittest.skipUnless(os.path.exists(WIDENER), "no tests/fork/widen.so, which make check builds")
 class Storm(Case):
     def assert_children(self, told: Told) -> None:
         """Their own samples once, none of the parent's."""
@@ -139,6 +153,13 @@ class Storm(Case):
         self.assertLess(all_after, files_before + 10)
         self.assertEqual(*told.truth["tasks"])
 
+    def assert_short_lives(self, told: Told) -> None:
+        """#11762: a child stands still nowhere between the fork and its exit."""
+        lives = told.truth["lives"]
+        self.assertGreaterEqual(len(lives), told.truth["forks"] / 4)
+        self.assertLess(statistics.median(lives), 1)
+        self.assertLess(max(lives), LIFE_S)
+
     def test_every_sample_once_and_every_child_ends(self) -> None:
         told = storm(True, f"capture_pct=100, {often(0.01)}")
         counts = told.truth["counts"]
@@ -149,8 +170,9 @@ class Storm(Case):
         self.assertEqual(of_lock(told.rows, told.pid, "own[...]"), (sum(counts), sum(counts)))
         self.assert_children(told)
         self.assert_nothing_leaked(told)
+        self.assert_short_lives(told)
         print(f"{told.truth['forks']} forks into files: {sum(counts)} operations exact, {told.truth['upload']}, "
-              f"slowest os.fork() {told.truth['slowest']:.3f} s", flush=True)
+              f"{pace(told)}", flush=True)
 
     def test_a_server_that_never_answers_holds_nobody_up(self) -> None:
         with Silence() as agent:
@@ -165,7 +187,8 @@ class Storm(Case):
         self.assertLess(told.truth["slowest"], 5)
         self.assertEqual(told.files, {})
         self.assert_nothing_leaked(told)
-        print(f"{told.truth['forks']} forks, no answer: {upload}, slowest os.fork() {told.truth['slowest']:.3f} s", flush=True)
+        self.assert_short_lives(told)
+        print(f"{told.truth['forks']} forks, no answer: {upload}, {pace(told)}", flush=True)
 
 
 if __name__ == "__main__":
