@@ -37,12 +37,17 @@ Tally = collections.Counter  # of (lock, thread)
 
 def needs(*commands: str) -> Any:
     """A test without its server is a skip that names it."""
-    missing = [name for name in commands if not os.path.exists(os.path.join(BIN, name)) and not has_module(name)]
-    return unittest.skipIf(missing, f"not installed: {', '.join(missing)} (./quickstart check installs it)")
+    missing = list(filter(is_missing, commands))
+    return unittest.skipIf(missing, not_installed(missing))
 
 
-def has_module(name: str) -> bool:
-    return importlib.util.find_spec(name) is not None
+def is_missing(name: str) -> bool:
+    """Neither a command nor a module."""
+    return not os.path.exists(os.path.join(BIN, name)) and importlib.util.find_spec(name) is None
+
+
+def not_installed(missing: list[str]) -> str:
+    return f"not installed: {', '.join(missing)} (./quickstart check installs it)"
 
 
 def free_port() -> int:
@@ -229,12 +234,15 @@ class Server:
 
 
 class ServerCase(Case):
-    ALL_LOCKS = LOCKS
-
     def server(self, command: str, kind: "type[Server]" = Server, intake: "Intake | None" = None, **env: str) -> Server:
         server = kind(command, intake, **env)
         self.addCleanup(server.remove)
         return server
+
+    def skip_without(self, name: str) -> None:
+        """needs() for a part of a test."""
+        if is_missing(name):
+            self.skipTest(not_installed([name]))
 
     def intake(self) -> Intake:
         intake = Intake()
@@ -290,12 +298,12 @@ class ServerCase(Case):
         for bad in ("sneck:", "Traceback", "Segmentation", "DAMN", "WORKER TIMEOUT", "SIGKILL", "Error"):
             self.assertNotIn(bad, server.log())
 
-    def assert_merges(self, server: Server) -> None:
+    def assert_merges(self, server: Server, locks: tuple[str, ...] = LOCKS) -> None:
         """sneck report shows all the processes' files as one table, with their sums."""
         run = subprocess.run([sys.executable, "-m", "sneck", "report", "--limit", "0", server.profiles], env=server.env, text=True,
                              capture_output=True, timeout=PATIENCE_S)
         self.assertEqual((run.returncode, run.stderr), (0, ""))
-        for lock in {lock for tally in server.counted().values() for lock, _ in tally} & set(self.ALL_LOCKS):
+        for lock in {lock for tally in server.counted().values() for lock, _ in tally} & set(locks):
             self.assertIn(lock, run.stdout)
 
     def in_flight(self, server: Server, requests: int, act: Callable[[], Any]) -> None:
