@@ -206,11 +206,21 @@ static size_t module_length(const char *text)
 	return at && text[at - 1] == '.' ? 0 : at;
 }
 
+/* What servers' options say before a colon: unix:shop.sock, file:shop.toml, egg:gunicorn#sync, tcp:port=80. */
+static bool is_scheme(const char *word, size_t length)
+{
+	static const char *const schemes[] = {"egg", "fd", "file", "python", "ssl", "tcp", "unix"};
+	for (size_t i = 0; i < sizeof(schemes) / sizeof(*schemes); i++)
+		if (strlen(schemes[i]) == length && !strncmp(word, schemes[i], length))
+			return true;
+	return false;
+}
+
 /* "module:attribute", which "host:8000" and "unix:/path" are not. */
 static bool names_attribute(const char *word)
 {
 	size_t length = module_length(word);
-	return length && word[length] == ':' && module_length(word + length + 1);
+	return length && word[length] == ':' && module_length(word + length + 1) && !is_scheme(word, length);
 }
 
 /* A bare module: the value of no option, as far as one can see. */
