@@ -1,6 +1,6 @@
 /*
  * program_name.c - from sys.argv[0], or, as long as that is "-m" (while the interpreter
- * starts), from sys.orig_argv.
+ * starts), from the command line.
  */
 #include <config.h>
 
@@ -8,39 +8,19 @@
 
 #include "module/program_name.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
-/* The item of a list in sys as bytes; new, or NULL without an exception. */
-static PyObject *argument(const char *list_name, Py_ssize_t i)
+/* sys.argv[0], or "". */
+static void copy_argument(char text[PATH_MAX])
 {
-	PyObject *list = PySys_GetObject(list_name);	/* borrowed */
-	PyObject *item = list && PyList_Check(list) ? PyList_GetItem(list, i) : NULL;
+	PyObject *list = PySys_GetObject("argv");	/* borrowed */
+	PyObject *item = list && PyList_Check(list) ? PyList_GetItem(list, 0) : NULL;
 	PyObject *bytes = item && PyUnicode_Check(item) ? PyUnicode_EncodeFSDefault(item) : NULL;
 	PyErr_Clear();
-	return bytes;
-}
-
-static void copy_argument(const char *list_name, Py_ssize_t i, char text[PATH_MAX])
-{
-	PyObject *bytes = argument(list_name, i);
-	const char *value = bytes ? PyBytes_AsString(bytes) : "";
-	snprintf(text, PATH_MAX, "%s", value);
+	snprintf(text, PATH_MAX, "%s", bytes ? PyBytes_AsString(bytes) : "");
 	Py_XDECREF(bytes);
-}
-
-/* What follows -m on the command line. */
-static void copy_module(char text[PATH_MAX])
-{
-	for (Py_ssize_t i = 1;; i++) {
-		copy_argument("orig_argv", i, text);
-		if (!strcmp(text, "-m")) {
-			copy_argument("orig_argv", i + 1, text);
-			return;
-		}
-		if (!*text)
-			return;
-	}
 }
 
 static char *last_part(char *path)
@@ -66,12 +46,12 @@ static char *name_in_path(char *path)
 	return last_part(path);
 }
 
-void program_name(char name[PROGRAM_NAME_MAX])
+void program_name(char name[PROGRAM_NAME_MAX], const struct process_identity *identity)
 {
 	char path[PATH_MAX];
-	copy_argument("argv", 0, path);
+	copy_argument(path);
 	if (!strcmp(path, "-m"))
-		copy_module(path);
+		snprintf(path, sizeof(path), "%s", identity->entrypoint_name);
 	char *found = name_in_path(path);
 	cut_ending(found, ".py");
 	snprintf(name, PROGRAM_NAME_MAX, "%s", *found && *found != '-' ? found : "python");

@@ -102,8 +102,8 @@ static int make_sink(const struct options *options, char target[SINK_TARGET_MAX]
 	_Static_assert((int)REASON_MAX >= (int)SINK_PROBLEM_MAX, "a sink's problem is a reason");
 	static struct process_identity identity;	/* kilobytes; one start at a time */
 	char program[PROGRAM_NAME_MAX];
-	program_name(program);
 	identity_gather(&identity);
+	program_name(program, &identity);
 	sink_choose(options, &choice);
 	if (*choice.problem)
 		log_once("sink-choice", "%s", choice.problem);

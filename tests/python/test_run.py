@@ -485,6 +485,15 @@ class Profiled(Case):
         self.assert_profiled("-m", "package")
         self.assert_profiled("-c", self.program())
 
+    def test_files_are_called_after_the_module_however_it_is_said(self) -> None:
+        self.write("package/__main__.py", self.program())
+        said = (["-m", "package"], ["-mpackage"], [sys.executable, "-Bm", "package"],
+                [sys.executable, "-Xutf8", "-m", "package"])
+        for words in said:
+            self.assert_profiled(*words)
+        names = os.listdir(os.path.join(self.folder, "profiles"))
+        self.assertEqual([name.split(".")[0] for name in names], ["package"] * len(said))
+
     def test_console_script_and_children_of_a_shell(self) -> None:
         path = self.write("bin/tool", f"#!{sys.executable}\n" + self.program(), 0o755)
         self.assert_profiled("tool", PATH=f"{self.folder}/bin:{self.env['PATH']}")
