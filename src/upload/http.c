@@ -27,6 +27,7 @@
 #include "upload/http.h"
 
 #include <ctype.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -388,12 +389,19 @@ int http_init(char problem[HTTP_PROBLEM_MAX])
 	return error;
 }
 
+/*
+ * By its absolute path, as the program may leave its directory.  Not its real one: symbolic links are how
+ * certificates are replaced while it runs.
+ */
 int http_trust(const char *ca_file)
 {
-	if (strlen(ca_file) >= sizeof(trusted))
+	char directory[PATH_MAX] = "", path[sizeof(trusted)];
+	const char *slash = *ca_file && *ca_file != '/' && getcwd(directory, sizeof(directory)) ? "/" : "";
+	int length = snprintf(path, sizeof(path), "%s%s%s", directory, slash, ca_file);
+	if (length < 0 || (size_t)length >= sizeof(path))
 		return ERR_INVALID;
 	mutex_lock(&http_lock);
-	snprintf(trusted, sizeof(trusted), "%s", ca_file);
+	snprintf(trusted, sizeof(trusted), "%s", path);
 	mutex_unlock(&http_lock);
 	return OK;
 }

@@ -52,7 +52,10 @@ enum { HTTP_PROBLEM_MAX = 224 };
  */
 int http_init(char problem[HTTP_PROBLEM_MAX]);
 
-/* The certificates to trust in, for all requests from now on; "": the system's.  ERR_INVALID: too long. */
+/*
+ * The certificates to trust in, for all requests from now on; "": the system's.  A relative path is of
+ * the directory one is in now.  ERR_INVALID: too long.
+ */
 int http_trust(const char *ca_file);
 
 /*

@@ -72,6 +72,14 @@ class Transport(Case):
             self.assertIn("answered 403", ended.err)
             self.assertNotIn(KEY[:8], ended.err + ended.out)
 
+    @unittest.skipUnless(certificates.available(), "no openssl command")
+    def test_certificates_are_found_after_a_change_of_directory(self) -> None:
+        with Intake(tls="good") as intake:
+            ended = self.run_program("import os\nos.chdir('/')\nwork(9)\n", DD_TRACE_AGENT_URL=intake.url,
+                                     SNECK_CA_FILE=os.path.relpath(intake.ca, self.folder))
+            self.assertEqual((ended.status, ended.err), (0, ""))
+            self.assertEqual(sum(upload.rows.of("user_lock").acquires for upload in intake.accepted()), 9)
+
     def test_forks_amid_a_hanging_upload_do_not_wait_for_it_and_leave_no_connection(self) -> None:
         code = """
         import os, time
