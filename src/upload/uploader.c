@@ -144,6 +144,13 @@ static int send_one(struct builder *builder)
 	return result;
 }
 
+static void count_waiting(void)
+{
+	mutex_lock(&lock);
+	counters.waiting = outbox.n;
+	mutex_unlock(&lock);
+}
+
 /* The outbox, the oldest first, until one has to stay. */
 static int send_waiting(void)
 {
@@ -152,9 +159,7 @@ static int send_waiting(void)
 		drop(stale);
 	for (struct builder *builder; result != ERR_AGAIN && (builder = outbox_take(&outbox)); last = result)
 		result = send_one(builder);
-	mutex_lock(&lock);
-	counters.waiting = outbox.n;
-	mutex_unlock(&lock);
+	count_waiting();
 	return last;
 }
 
@@ -173,7 +178,10 @@ static int send_profile(struct builder *builder, bool at_once)
 		return result;
 	}
 	drop(outbox_put(&outbox, builder));
-	return at_once || clock_now_ns() >= outbox.try_ns ? send_waiting() : ERR_AGAIN;
+	if (at_once || clock_now_ns() >= outbox.try_ns)
+		return send_waiting();
+	count_waiting();
+	return ERR_AGAIN;
 }
 
 /* Nothing to send, or no memory to send it by. */

@@ -44,7 +44,7 @@ static bool is_skipped(const char *what)
 /* A sink that reads back what it gets and adds up the waits. */
 struct counting_sink {
 	struct sink sink;
-	_Atomic int64_t waits, sends, sleep_ms;
+	_Atomic int64_t waits, sends, sleep_ms, wish_ns;
 	_Atomic bool refuse, in_flight;
 	char comment[64];
 };
@@ -595,6 +595,7 @@ static int send_payload(struct sink *base, struct builder *builder)
 	char message[PPROF_MESSAGE_BYTES];
 	to->sends++;
 	usleep((useconds_t)to->sleep_ms * 1000);
+	builder_retry_after(builder, to->wish_ns);
 	if (to->refuse)
 		return builder_failed(builder, ERR_AGAIN, "not now");
 	if (n != 1 || pprof_read(payload->data, payload->size, 64 << 20, &file, message))
@@ -649,6 +650,28 @@ START_TEST(uploader_keeps_two_profiles_and_counts_the_others)
 	sink.refuse = false;
 	ck_assert_int_eq(uploader_stop(true, 10000 * MS), OK);	/* the end is a last try */
 	ck_assert_int_eq(sink.waits, 1100);
+	red_black_fini();
+}
+END_TEST
+
+static void wait_until_waiting(uint64_t profiles)
+{
+	for (int i = 0; i < 1000 && status_now().waiting != profiles; i++)
+		usleep(10000);
+	ck_assert_uint_eq(status_now().waiting, profiles);
+}
+
+START_TEST(uploader_counts_what_joins_those_that_wait)
+{
+	start_network(50 * MS);
+	sink.refuse = true;
+	sink.wish_ns = 3600000 * MS;	/* or a retry would count them */
+	add(1);
+	wait_until_waiting(1);
+	add(10);
+	wait_until_waiting(2);
+	ck_assert_int_eq(sink.sends, 1);
+	ck_assert_int_eq(uploader_stop(false, 10000 * MS), OK);
 	red_black_fini();
 }
 END_TEST
@@ -944,7 +967,8 @@ UNIT_TESTS("uploader", uploader_flush_sends_what_was_added, uploader_sends_nothi
 	   uploader_forks_amid_flushes_of_many_threads, uploader_stopped_stays_stopped_over_a_fork,
 	   uploader_sends_the_last_profile_at_sigterm_and_the_status_stays,
 	   uploader_sends_later_what_it_could_not_send_in_order_and_once,
-	   uploader_keeps_two_profiles_and_counts_the_others, uploader_counts_what_waits_at_the_end_as_lost,
+	   uploader_keeps_two_profiles_and_counts_the_others, uploader_counts_what_joins_those_that_wait,
+	   uploader_counts_what_waits_at_the_end_as_lost,
 	   uploader_without_a_thread_tries_at_each_flush_and_at_the_end,
 	   uploader_child_does_not_send_what_waits_in_its_parent, uploader_sends_nothing_of_its_last_run_to_the_next_sink,
 	   uploader_start_after_a_stop_that_gave_up_drops_what_waits,
