@@ -151,16 +151,16 @@ static void count_waiting(void)
 	mutex_unlock(&lock);
 }
 
-/* The outbox, the oldest first, until one has to stay. */
+/* The outbox, the oldest first, until one has to stay; at the end all, as nothing stays. */
 static int send_waiting(void)
 {
-	int result = OK, last = OK;
+	int result = OK;
 	for (struct builder *stale; (stale = outbox_take_stale(&outbox, clock_wall_ns()));)
 		drop(stale);
-	for (struct builder *builder; result != ERR_AGAIN && (builder = outbox_take(&outbox)); last = result)
+	for (struct builder *builder; (is_last || result != ERR_AGAIN) && (builder = outbox_take(&outbox));)
 		result = send_one(builder);
 	count_waiting();
-	return last;
+	return result;
 }
 
 /* Straight from the profile, or by way of the outbox.  The profile is free again after it; takes the builder. */

@@ -698,6 +698,33 @@ START_TEST(uploader_counts_what_waits_at_the_end_as_lost)
 }
 END_TEST
 
+static int send_but_the_first(struct sink *base, struct builder *builder)
+{
+	return sink.sends++ ? send_payload(base, builder) : builder_failed(builder, ERR_AGAIN, "not this one");
+}
+
+START_TEST(uploader_tries_the_newest_at_the_end_whatever_becomes_of_an_older_one)
+{
+	start_network(3600000 * MS);
+	sink.refuse = true;
+	sink.wish_ns = 3600000 * MS;	/* no retry in between */
+	add(1);
+	ck_assert_int_eq(uploader_flush(10000 * MS), ERR_AGAIN);
+	sink.refuse = false;
+	sink.sends = 0;
+	sink.sink.send = send_but_the_first;
+	add(10);
+	log_writer = note_line;
+	ck_assert_int_eq(uploader_stop(true, 10000 * MS), OK);
+	ck_assert_int_eq(sink.waits, 10);
+	ck_assert_uint_eq(status_now().uploads, 1);
+	ck_assert_uint_eq(status_now().drops, 1);
+	ck_assert_uint_eq(status_now().waiting, 0);
+	ck_assert_str_eq(status_now().last_error, "not this one");
+	red_black_fini();
+}
+END_TEST
+
 START_TEST(uploader_sends_nothing_of_its_last_run_to_the_next_sink)
 {
 	struct uploader_config config;
@@ -969,6 +996,7 @@ UNIT_TESTS("uploader", uploader_flush_sends_what_was_added, uploader_sends_nothi
 	   uploader_sends_later_what_it_could_not_send_in_order_and_once,
 	   uploader_keeps_two_profiles_and_counts_the_others, uploader_counts_what_joins_those_that_wait,
 	   uploader_counts_what_waits_at_the_end_as_lost,
+	   uploader_tries_the_newest_at_the_end_whatever_becomes_of_an_older_one,
 	   uploader_without_a_thread_tries_at_each_flush_and_at_the_end,
 	   uploader_child_does_not_send_what_waits_in_its_parent, uploader_sends_nothing_of_its_last_run_to_the_next_sink,
 	   uploader_start_after_a_stop_that_gave_up_drops_what_waits,
