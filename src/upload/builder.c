@@ -81,6 +81,11 @@ bool builder_has_samples(const struct builder *builder)
 	return pprof_has_samples(builder->profile, builder->types);
 }
 
+bool builder_has_notes(const struct builder *builder)
+{
+	return builder->n_notes > 0;
+}
+
 const struct profile *builder_profile(const struct builder *builder)
 {
 	return builder->profile;

@@ -18,8 +18,9 @@ void builder_free(struct builder *builder);
 /* One more note for readers of the file; copied, bad bytes become '?'.  ERR_NOMEM. */
 int builder_add_note(struct builder *builder, const char *text);
 
-/* Is there a sample to write? */
+/* Is there a sample, or a note, to write? */
 bool builder_has_samples(const struct builder *builder);
+bool builder_has_notes(const struct builder *builder);
 
 /* For a sink that writes a form of its own. */
 const struct profile *builder_profile(const struct builder *builder);	/* NULL once released */

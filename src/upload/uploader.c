@@ -166,8 +166,6 @@ static int send_waiting(void)
 /* Straight from the profile, or by way of the outbox.  The profile is free again after it; takes the builder. */
 static int send_profile(struct builder *builder, bool at_once)
 {
-	if (config.notes)
-		config.notes(config.context, builder);
 	int (*send)(struct sink *, struct builder *) = config.sink->encode ? config.sink->encode : config.sink->send;
 	int result = send(config.sink, builder);
 	builder_release_profile(builder);
@@ -182,6 +180,18 @@ static int send_profile(struct builder *builder, bool at_once)
 		return send_waiting();
 	count_waiting();
 	return ERR_AGAIN;
+}
+
+/*
+ * Its notes; true: there is something to send.  They wait for a profile that has a sample; the last one has
+ * them without, in a file, as no later one comes.  A server shows nothing but samples.
+ */
+static bool add_notes(const struct profile *profile, struct builder *builder)
+{
+	bool has_samples = !profile_is_empty(profile) && builder_has_samples(builder);
+	if (config.notes && (has_samples || (is_last && !config.sink->encode)))
+		config.notes(config.context, builder);
+	return has_samples || builder_has_notes(builder);
 }
 
 /* Nothing to send, or no memory to send it by. */
@@ -206,7 +216,7 @@ static int upload(bool at_once)
 	counters.overflowed += profile_overflowed(profile);
 	mutex_unlock(&lock);
 	struct builder *builder = builder_new(profile, config.types);
-	if (builder && !profile_is_empty(profile) && builder_has_samples(builder))
+	if (builder && add_notes(profile, builder))
 		return send_profile(builder, at_once);
 	int result = skip_profile(profile, builder);
 	int sent = at_once ? send_waiting() : OK;

@@ -331,6 +331,18 @@ class LifeTest(Stopped):
         self.assertEqual(self.files(), [f"p.{os.getpid()}.{i}.pprof" for i in (1, 2)])
         self.assertIs(_sneck.flush(), False)
 
+    def test_exact_counts_are_in_the_last_file_though_no_sample_was_kept(self):
+        lock = threading.Lock()
+        self.start(capture_pct=0)
+        with lock:
+            self.assertEqual([lock.acquire(False) for _ in range(3)], [False] * 3)  # so short that hardly one is kept
+        told, = [stats for stats in _sneck.lock_stats() if stats["contended"]]
+        _sneck.stop()
+        comments = [comment for file in self.files()
+                    for comment in _sneck.read_profile(os.path.join(self.folder.name, file))["comments"]]
+        counts = [json.loads(comment.removeprefix("sneck-lock-stats ")) for comment in comments]
+        self.assertEqual([(count["name"], count["contended"]) for count in counts], [(told["name"], 3)])
+
     def test_flush_takes_a_timeout(self):
         self.start()
         for timeout in (1, 2.5, float("inf")):

@@ -88,11 +88,15 @@ static void drain(void *context)
 	drains++;
 }
 
-
 static void notes(void *context, struct builder *builder)
 {
 	(void)context;
 	builder_add_note(builder, "from the hook");
+}
+
+static void no_notes(void *context, struct builder *builder)
+{
+	(void)context, (void)builder;
 }
 
 static struct uploader_config config_of(int64_t period_ns)
@@ -101,11 +105,15 @@ static struct uploader_config config_of(int64_t period_ns)
 					.notes = notes, .context = &drains};
 }
 
-static void start(int64_t period_ns)
+static void start_as(struct uploader_config config)
 {
-	struct uploader_config config = config_of(period_ns);
 	ck_assert_int_eq(red_black_init(&roomy), OK);
 	ck_assert_int_eq(uploader_start(&config), OK);
+}
+
+static void start(int64_t period_ns)
+{
+	start_as(config_of(period_ns));
 }
 
 static struct uploader_status status_now(void)
@@ -185,7 +193,9 @@ END_TEST
 
 START_TEST(uploader_sends_nothing_when_there_is_nothing)
 {
-	start(5 * MS);
+	struct uploader_config config = config_of(5 * MS);
+	config.notes = no_notes;
+	start_as(config);
 	ck_assert_int_eq(uploader_flush(10000 * MS), OK);
 	usleep(50000);
 	ck_assert_int_eq(uploader_stop(true, 10000 * MS), OK);
@@ -193,6 +203,20 @@ START_TEST(uploader_sends_nothing_when_there_is_nothing)
 	ck_assert_int_eq(sink.sends, 0);
 	ck_assert_uint_eq(status_now().uploads, 0);
 	ck_assert_uint_eq(status_now().failures, 0);
+	red_black_fini();
+}
+END_TEST
+
+START_TEST(uploader_sends_notes_alone_at_the_end_and_no_sooner)
+{
+	start(5 * MS);
+	ck_assert_int_eq(uploader_flush(10000 * MS), OK);
+	usleep(50000);
+	ck_assert_int_eq(sink.sends, 0);
+	ck_assert_int_eq(uploader_stop(true, 10000 * MS), OK);
+	ck_assert_int_eq(sink.sends, 1);
+	ck_assert_str_eq(sink.comment, "from the hook");
+	ck_assert_uint_eq(status_now().uploads, 1);
 	red_black_fini();
 }
 END_TEST
@@ -980,6 +1004,7 @@ START_TEST(uploader_asked_by_a_signal_answers_for_its_own_process_alone)
 END_TEST
 
 UNIT_TESTS("uploader", uploader_flush_sends_what_was_added, uploader_sends_nothing_when_there_is_nothing,
+	   uploader_sends_notes_alone_at_the_end_and_no_sooner,
 	   uploader_stop_sends_the_last_one_if_wished, uploader_keeps_its_period,
 	   uploader_counts_failures_and_goes_on, uploader_counts_overflowed_samples, uploader_waits_are_bounded,
 	   uploader_flushes_of_many_threads_lose_nothing,
