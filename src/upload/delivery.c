@@ -40,7 +40,7 @@ static int refused(struct builder *builder, const struct http_response *response
 {
 	bool says = *response->body != '\0';
 	return builder_failed(builder, ERR_IO, "%s answered %d: %s%s%.120s%s", target, response->status,
-			      refusal_of(response->status)->remedy, says ? " (it says: " : "", response->body,
+			      refusal_of(response->status)->remedy, says ? DELIVERY_SAYS : "", response->body,
 			      says ? ")" : "");
 }
 

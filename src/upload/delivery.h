@@ -7,6 +7,9 @@
 #include "upload/builder.h"
 #include "upload/http.h"
 
+/* Before the server's own words in an error, which may be others each time. */
+#define DELIVERY_SAYS " (it says: "
+
 /*
  * OK for a 2xx; ERR_AGAIN for what another try may mend (429, 5xx, no answer); else ERR_IO.
  * On an error builder_failed and builder_retry_after are set; what cannot mend itself comes

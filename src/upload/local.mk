@@ -5,6 +5,7 @@ libsneck_upload_la_SOURCES = \
 	src/upload/broken_pipe.c src/upload/broken_pipe.h \
 	src/upload/builder.c src/upload/builder.h \
 	src/upload/command_line.c src/upload/command_line.h \
+	src/upload/complaint.c src/upload/complaint.h \
 	src/upload/curl_calls.def src/upload/curl_calls.h \
 	src/upload/curl_library.c src/upload/curl_library.h \
 	src/upload/datadog_endpoint.c src/upload/datadog_endpoint.h \

@@ -36,10 +36,10 @@
 #include "runtime/clocks.h"
 #include "runtime/error.h"
 #include "runtime/fork.h"
-#include "runtime/log.h"
 #include "runtime/mutex.h"
 #include "runtime/red_black.h"
 #include "runtime/wakeup.h"
+#include "upload/complaint.h"
 #include "upload/exit_signal.h"
 #include "upload/outbox.h"
 
@@ -71,26 +71,6 @@ static const char *reason(int result, const struct builder *builder)
 	return *text ? text : error_text(result);
 }
 
-static char said[512];		/* the last line written; of whoever is busy */
-static int64_t said_ns;
-
-/*
- * One kind of line for all that can go wrong, so one a minute; what stays as it was is told
- * once an hour.  Not under the lock: a fork must not wait for a slow terminal.
- */
-static void complain(const char *what, const char *why)
-{
-	const int64_t minute_ns = 61 * INT64_C(1000000000), hour_ns = 60 * minute_ns;
-	int64_t silence_ns = said_ns ? clock_now_ns() - said_ns : INT64_MAX;
-	if (!strcmp(why, said) && silence_ns < hour_ns)
-		return;
-	if (silence_ns >= minute_ns) {		/* else log_once counts it, and says that there were more */
-		snprintf(said, sizeof(said), "%s", why);
-		said_ns = clock_now_ns();
-	}
-	log_once("upload", "%s: %s", what, why);
-}
-
 /* What came of it: sent, or lost. */
 static void record(int result, const struct builder *builder)
 {
@@ -106,9 +86,9 @@ static void record(int result, const struct builder *builder)
 	}
 	mutex_unlock(&lock);
 	if (result)
-		complain("a profile was lost", reason(result, builder));
+		complaint_say("a profile was lost", reason(result, builder));
 	else if (builder)
-		said[0] = '\0';
+		complaint_settled();
 }
 
 static void drop(struct builder *builder)
@@ -128,7 +108,7 @@ static void keep(struct builder *builder)
 	counters.retries++;
 	snprintf(counters.last_error, sizeof(counters.last_error), "%s", builder_error(builder));
 	mutex_unlock(&lock);
-	complain("a profile could not be sent, and will be tried again", builder_error(builder));
+	complaint_say("a profile could not be sent, and will be tried again", builder_error(builder));
 }
 
 static int send_one(struct builder *builder)

@@ -4,6 +4,7 @@ unit_tests = \
 	tests/unit/test_arena \
 	tests/unit/test_broken_pipe \
 	tests/unit/test_builder \
+	tests/unit/test_complaint \
 	tests/unit/test_curl_library \
 	tests/unit/test_datadog_endpoint \
 	tests/unit/test_datadog_tags \
