@@ -12,7 +12,7 @@
 
 static const int64_t first_ns = INT64_C(1000000000), longest_ns = 60 * INT64_C(1000000000);
 static const int64_t longest_wish_ns = 600 * INT64_C(1000000000);
-static const int64_t stale_ns = 3000 * INT64_C(1000000000);	/* Pyroscope refuses what is an hour old */
+static const int64_t stale_ns = 3000 * INT64_C(1000000000);	/* since its end: who looks now does not look there */
 
 struct builder *outbox_take(struct outbox *outbox)
 {
@@ -31,10 +31,15 @@ struct builder *outbox_put(struct outbox *outbox, struct builder *builder)
 	return oldest;
 }
 
-struct builder *outbox_take_stale(struct outbox *outbox, int64_t wall_ns)
+static bool is_stale(const struct builder *builder, int64_t wall_ns, int64_t begun_max_ns)
 {
-	bool is_stale = outbox->n && wall_ns - builder_end_ns(outbox->builders[0]) > stale_ns;
-	return is_stale ? outbox_take(outbox) : NULL;
+	return wall_ns - builder_end_ns(builder) > stale_ns ||
+	       (begun_max_ns && wall_ns - builder_start_ns(builder) > begun_max_ns);
+}
+
+struct builder *outbox_take_stale(struct outbox *outbox, int64_t wall_ns, int64_t begun_max_ns)
+{
+	return outbox->n && is_stale(outbox->builders[0], wall_ns, begun_max_ns) ? outbox_take(outbox) : NULL;
 }
 
 void outbox_put_back(struct outbox *outbox, struct builder *builder)

@@ -29,8 +29,8 @@ struct builder *outbox_put(struct outbox *outbox, struct builder *builder);
 /* The oldest; NULL: none.  Gives. */
 struct builder *outbox_take(struct outbox *outbox);
 
-/* Gives one that is too old for any server, to be dropped; NULL: none is. */
-struct builder *outbox_take_stale(struct outbox *outbox, int64_t wall_ns);
+/* Gives one that is too old, to be dropped; NULL: none is.  begun_max_ns: as in sink.h. */
+struct builder *outbox_take_stale(struct outbox *outbox, int64_t wall_ns, int64_t begun_max_ns);
 
 /* Back in front: it was taken, and failed again. */
 void outbox_put_back(struct outbox *outbox, struct builder *builder);

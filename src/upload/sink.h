@@ -8,6 +8,7 @@
 #define SNECK_UPLOAD_SINK_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "upload/builder.h"
 
@@ -25,6 +26,9 @@ struct sink {
 	int (*send)(struct sink *sink, struct builder *builder);
 
 	void (*free)(struct sink *sink);
+
+	/* A profile that began longer ago is not taken by the server; 0: it does not say. */
+	int64_t begun_max_ns;
 };
 
 static inline void sink_free(struct sink *sink)

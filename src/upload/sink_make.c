@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "runtime/error.h"
+#include "runtime/log.h"
 #include "upload/http.h"
 #include "upload/sink_datadog.h"
 #include "upload/sink_file.h"
@@ -115,6 +116,13 @@ static const char *const pyroscope_mistakes =
 	"the address of a Pyroscope server is http://host:port or https://host, without a password or a query; it takes a "
 	"user or a token, not both, and no control characters";
 
+static void check_interval(const struct options *options)
+{
+	if (options->upload_interval_ns > PYROSCOPE_BEGUN_MAX_S * INT64_C(1000000000))
+		log_once("pyroscope-interval", "Pyroscope refuses a profile that began an hour ago: "
+			 "set an upload_interval of %d s at most", PYROSCOPE_BEGUN_MAX_S);
+}
+
 static int make_pyroscope(const struct sink_wishes *wishes, struct sink **sink, char *target, char *problem)
 {
 	const struct options *options = wishes->options;
@@ -146,6 +154,8 @@ static int make_pyroscope(const struct sink_wishes *wishes, struct sink **sink, 
 		failed(error, "no upload to Pyroscope", problem);
 	else
 		snprintf(target, SINK_TARGET_MAX, "%s", options->pyroscope_url);
+	if (!error)
+		check_interval(options);
 	return error;
 }
 

@@ -226,7 +226,8 @@ int sink_pyroscope_new(const struct pyroscope_config *config, struct sink **sink
 	struct sink_pyroscope *pyroscope = calloc(1, sizeof(*pyroscope));
 	if (!pyroscope)
 		return ERR_NOMEM;
-	pyroscope->sink = (struct sink){.encode = sink_encode, .send = sink_send, .free = sink_pyroscope_free};
+	pyroscope->sink = (struct sink){.encode = sink_encode, .send = sink_send, .free = sink_pyroscope_free,
+		.begun_max_ns = PYROSCOPE_BEGUN_MAX_S * INT64_C(1000000000)};
 	if (!fill(pyroscope, config)) {
 		sink_pyroscope_free(&pyroscope->sink);
 		return ERR_NOMEM;

@@ -13,6 +13,9 @@
 #include "upload/pyroscope_name.h"
 #include "upload/sink.h"
 
+/* The server takes what began an hour ago at most, by its own clock, when it arrives. */
+enum { PYROSCOPE_BEGUN_MAX_S = 3500 };
+
 /* Texts are copied; NULL is as good as "". */
 struct pyroscope_config {
 	const char *url;		/* of the server: http://localhost:4040, a path may follow */

@@ -99,6 +99,14 @@ static void drop(struct builder *builder)
 	builder_free(builder);
 }
 
+static int drop_stale(struct builder *builder)
+{
+	if (!*builder_error(builder))
+		(void)builder_failed(builder, ERR_IO, "it began longer ago than the server takes");
+	drop(builder);
+	return ERR_IO;
+}
+
 /* It stays in the outbox, for another try. */
 static void keep(struct builder *builder)
 {
@@ -135,8 +143,8 @@ static void count_waiting(void)
 static int send_waiting(void)
 {
 	int result = OK;
-	for (struct builder *stale; (stale = outbox_take_stale(&outbox, clock_wall_ns()));)
-		drop(stale);
+	for (struct builder *stale; (stale = outbox_take_stale(&outbox, clock_wall_ns(), config.sink->begun_max_ns));)
+		result = drop_stale(stale);
 	for (struct builder *builder; (is_last || result != ERR_AGAIN) && (builder = outbox_take(&outbox));)
 		result = send_one(builder);
 	count_waiting();

@@ -72,11 +72,23 @@ START_TEST(outbox_gives_up_what_is_too_old)
 	init();
 	int64_t end_ns = builder_end_ns(builders[0]);
 	outbox_put(&outbox, builders[0]);
-	ck_assert_ptr_null(outbox_take_stale(&outbox, end_ns + 3000 * S));
-	ck_assert_ptr_eq(outbox_take_stale(&outbox, end_ns + 3001 * S), builders[0]);
-	ck_assert_ptr_null(outbox_take_stale(&outbox, end_ns + 3001 * S));
+	ck_assert_ptr_null(outbox_take_stale(&outbox, end_ns + 3000 * S, 0));
+	ck_assert_ptr_eq(outbox_take_stale(&outbox, end_ns + 3001 * S, 0), builders[0]);
+	ck_assert_ptr_null(outbox_take_stale(&outbox, end_ns + 3001 * S, 0));
+}
+END_TEST
+
+START_TEST(outbox_gives_up_what_began_longer_ago_than_the_server_takes)
+{
+	init();
+	int64_t start_ns = builder_start_ns(builders[0]);
+	outbox_put(&outbox, builders[0]);
+	ck_assert_ptr_null(outbox_take_stale(&outbox, start_ns + 100 * S, 100 * S));
+	ck_assert_ptr_null(outbox_take_stale(&outbox, start_ns + 101 * S, 0));
+	ck_assert_ptr_eq(outbox_take_stale(&outbox, start_ns + 101 * S, 100 * S), builders[0]);
 }
 END_TEST
 
 UNIT_TESTS("outbox", outbox_keeps_the_two_latest_in_order, outbox_waits_twice_as_long_each_time_up_to_a_minute,
-	   outbox_leaves_a_server_alone_as_long_as_it_wishes_within_reason, outbox_gives_up_what_is_too_old)
+	   outbox_leaves_a_server_alone_as_long_as_it_wishes_within_reason, outbox_gives_up_what_is_too_old,
+	   outbox_gives_up_what_began_longer_ago_than_the_server_takes)

@@ -450,6 +450,15 @@ static void session_of_a_post(struct sink *sink, char session[17])
 	builder_free(builder);
 }
 
+START_TEST(a_profile_may_have_begun_nearly_an_hour_ago)
+{
+	struct pyroscope_config to = config();
+	struct sink *sink = new_sink(&to);
+	ck_assert_int_eq(sink->begun_max_ns, 3500 * INT64_C(1000000000));
+	sink_free(sink);
+}
+END_TEST
+
 START_TEST(a_forked_child_is_a_session_of_its_own)
 {
 	begin();
@@ -478,4 +487,5 @@ UNIT_TESTS("sink_pyroscope", every_sample_type_arrives_in_one_kind, stacks_and_l
 	   columns_that_are_not_wanted_are_not_sent, big_profiles_are_split_and_arrive_whole,
 	   requests_name_application_tags_and_period, credentials_and_tenant_go_into_headers,
 	   configurations_that_make_no_sense_are_refused, answers_tell_whether_to_try_again,
-	   another_try_sends_only_what_is_left, one_deadline_is_over_all_requests, a_forked_child_is_a_session_of_its_own)
+	   another_try_sends_only_what_is_left, one_deadline_is_over_all_requests,
+	   a_profile_may_have_begun_nearly_an_hour_ago, a_forked_child_is_a_session_of_its_own)

@@ -685,6 +685,24 @@ static void wait_until_waiting(uint64_t profiles)
 	ck_assert_uint_eq(status_now().waiting, profiles);
 }
 
+START_TEST(uploader_does_not_send_what_began_too_long_ago)
+{
+	start_network(3600000 * MS);
+	sink.sink.begun_max_ns = 1;
+	add(1);
+	ck_assert_int_eq(uploader_flush(10000 * MS), ERR_IO);
+	ck_assert_int_eq(sink.sends, 0);
+	ck_assert_uint_eq(status_now().drops, 1);
+	ck_assert_str_eq(status_now().last_error, "it began longer ago than the server takes");
+	sink.sink.begun_max_ns = 0;
+	add(10);
+	ck_assert_int_eq(uploader_flush(10000 * MS), OK);
+	ck_assert_int_eq(sink.waits, 10);
+	ck_assert_int_eq(uploader_stop(false, 10000 * MS), OK);
+	red_black_fini();
+}
+END_TEST
+
 START_TEST(uploader_counts_what_joins_those_that_wait)
 {
 	start_network(50 * MS);
@@ -1020,6 +1038,7 @@ UNIT_TESTS("uploader", uploader_flush_sends_what_was_added, uploader_sends_nothi
 	   uploader_sends_the_last_profile_at_sigterm_and_the_status_stays,
 	   uploader_sends_later_what_it_could_not_send_in_order_and_once,
 	   uploader_keeps_two_profiles_and_counts_the_others, uploader_counts_what_joins_those_that_wait,
+	   uploader_does_not_send_what_began_too_long_ago,
 	   uploader_counts_what_waits_at_the_end_as_lost,
 	   uploader_tries_the_newest_at_the_end_whatever_becomes_of_an_older_one,
 	   uploader_without_a_thread_tries_at_each_flush_and_at_the_end,

@@ -138,7 +138,7 @@ class Program:
         os.makedirs(os.path.dirname(self.script), exist_ok=True)
         with open(self.script, "w", encoding="utf-8") as file:
             file.write(("import sneck.auto\n" if how == "auto" else "") + CODE)
-        variables = {"SNECK_CAPTURE_PCT": "100", "DD_PROFILING_UPLOAD_INTERVAL": "3600", **(env or {})}
+        variables = {"SNECK_CAPTURE_PCT": "100", "DD_PROFILING_UPLOAD_INTERVAL": "3000", **(env or {})}
         inherited = {k: v for k, v in os.environ.items() if not k.startswith(("DD_", "SNECK_", "PYROSCOPE", "SSL_"))}
         inherited["PYTHONPATH"] = os.path.abspath(inherited.get("PYTHONPATH", ""))
         command = [sys.executable, *(["-m", "sneck", "run"] if how == "run" else []), self.script]

@@ -114,6 +114,11 @@ class Pyroscope(Case):
             assert verdict.profile
             self.assertTrue(all("thread_id" in sample.labels for sample in verdict.profile.samples))
 
+    def test_an_interval_by_which_nothing_would_be_taken_is_told(self) -> None:
+        ran = self.run_program(SNECK_UPLOAD_INTERVAL="3600")
+        self.assertEqual((ran.status, len(ran.err.splitlines())), (0, 1), ran.err)
+        self.assertIn("of 3500 s at most", ran.err)
+
     def test_a_refusal_is_told_and_not_tried_again(self) -> None:
         self.intake.behave(Behaviour(422, body="sample type contains -"))
         ran = self.run_program("""
