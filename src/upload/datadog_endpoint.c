@@ -20,6 +20,7 @@
 #include <sys/un.h>
 
 #include "runtime/error.h"
+#include "upload/wire_text.h"
 
 static const char agent_path[] = "/profiling/v1/input";
 static const char default_site[] = "datadoghq.com";
@@ -43,7 +44,9 @@ void datadog_endpoint_free(struct datadog_endpoint *endpoint)
 	free(endpoint->url);
 	free(endpoint->unix_socket);
 	free(endpoint->target);
-	*endpoint = (struct datadog_endpoint){NULL, NULL, NULL};
+	free(endpoint->authorization);
+	free(endpoint->password);
+	*endpoint = (struct datadog_endpoint){NULL};
 }
 
 /* printf into malloc; NULL without memory. */
@@ -80,6 +83,25 @@ static int by_socket(struct datadog_endpoint *endpoint, const char *path, char *
 	return finish(endpoint, endpoint->unix_socket);
 }
 
+/* Of user:password, with %XX undone as libcurl would. */
+static bool set_credentials(struct datadog_endpoint *endpoint, const char *userinfo, size_t length)
+{
+	if (!length)
+		return true;
+	char *user = strndup(userinfo, length), *colon = user ? strchr(user, ':') : NULL;
+	if (colon)
+		*colon = '\0';
+	endpoint->password = user ? strdup(colon ? colon + 1 : "") : NULL;
+	if (endpoint->password) {
+		url_unescape(user);
+		url_unescape(endpoint->password);
+		endpoint->authorization = basic_authorization(user, endpoint->password);
+	}
+	free(user);
+	return endpoint->authorization;
+}
+
+/* The credentials go into a header of ours: libcurl would make one that nobody knows for a secret. */
 static int by_tcp(struct datadog_endpoint *endpoint, const char *url, size_t scheme, const char *path, char *problem,
 		  size_t room)
 {
@@ -93,14 +115,14 @@ static int by_tcp(struct datadog_endpoint *endpoint, const char *url, size_t sch
 		return refuse(problem, room, "the URL must end with its path, if it has one");
 	while (url[length - 1] == '/')
 		length--;
-	endpoint->url = text_of("%.*s%s", (int)length, url, path);
-	endpoint->target = text_of("%.*s%.*s%s", (int)scheme, url, (int)(url + length - host), host, path);
-	return finish(endpoint, true);
+	endpoint->url = text_of("%.*s%.*s%s", (int)scheme, url, (int)(url + length - host), host, path);
+	endpoint->target = endpoint->url ? strdup(endpoint->url) : NULL;
+	return finish(endpoint, !at || set_credentials(endpoint, authority, (size_t)(at - authority)));
 }
 
 int datadog_endpoint_agent(struct datadog_endpoint *endpoint, const char *agent_url, char *problem, size_t room)
 {
-	*endpoint = (struct datadog_endpoint){NULL, NULL, NULL};
+	*endpoint = (struct datadog_endpoint){NULL};
 	if (!is_printable(agent_url))
 		return refuse(problem, room, "the agent's URL has a space or a control character in it");
 	if (!strncasecmp(agent_url, "unix://", 7))
@@ -125,7 +147,7 @@ static bool is_site(const char *site)
 
 int datadog_endpoint_intake(struct datadog_endpoint *endpoint, const char *site, char *problem, size_t room)
 {
-	*endpoint = (struct datadog_endpoint){NULL, NULL, NULL};
+	*endpoint = (struct datadog_endpoint){NULL};
 	const char *host = site && *site ? site : default_site;
 	if (!is_site(host))
 		return refuse(problem, room, "DD_SITE must be the bare name of a site, such as datadoghq.eu");
@@ -148,7 +170,7 @@ static bool is_local(const char *authority)
 
 int datadog_endpoint_relay(struct datadog_endpoint *endpoint, const char *intake_url, char *problem, size_t room)
 {
-	*endpoint = (struct datadog_endpoint){NULL, NULL, NULL};
+	*endpoint = (struct datadog_endpoint){NULL};
 	bool is_https = !strncasecmp(intake_url, "https://", 8);
 	bool is_near = !strncasecmp(intake_url, "http://", 7) && is_local(intake_url + 7);
 	if (!is_printable(intake_url) || (!is_https && !is_near))

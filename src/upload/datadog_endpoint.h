@@ -6,10 +6,13 @@
 
 #include <stddef.h>
 
+/* No user name or password is in the first three. */
 struct datadog_endpoint {
 	char *url;			/* of the request */
 	char *unix_socket;		/* what to connect to instead of the URL's host, or NULL */
-	char *target;			/* for the user's eyes: no user name or password in it */
+	char *target;			/* for the user's eyes */
+	char *authorization;		/* the header's value, of the user name and password that a URL had, or NULL */
+	char *password;			/* that one, as it is; or NULL */
 };
 
 /*

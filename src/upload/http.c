@@ -78,7 +78,7 @@ static size_t keep_answer(char *data, size_t unit, size_t n, void *context)
 	struct call *self = context;
 	size_t size = unit * n, room = sizeof(self->response->body) - 1;
 	for (size_t i = 0; i < size && self->kept_bytes < room; i++)
-		self->response->body[self->kept_bytes++] = isprint((unsigned char)data[i]) ? data[i] : ' ';
+		self->response->body[self->kept_bytes++] = data[i] ? data[i] : ' ';
 	self->answer_bytes += size;
 	return self->answer_bytes > answer_bytes_max ? 0 : size;
 }
@@ -411,7 +411,16 @@ static void redact_answer(const struct http_request *request, struct http_respon
 {
 	for (size_t i = 0; i < request->n_headers; i++)
 		if (redact_is_secret(request->headers[i].name))
-			redact(response->body, request->headers[i].value);
+			redact_value(response->body, request->headers[i].value);
+	if (request->password)
+		redact(response->body, request->password);
+}
+
+static void make_printable(char *text)
+{
+	for (; *text; text++)
+		if (!isprint((unsigned char)*text))
+			*text = ' ';
 }
 
 static int post_locked(const struct http_request *request, struct http_response *response)
@@ -440,6 +449,7 @@ int http_post(const struct http_request *request, struct http_response *response
 	mutex_unlock(&http_lock);
 	broken_pipe_end(&pipe);
 	redact_answer(request, response);
+	make_printable(response->body);		/* after it: a password may have any letters */
 	return error;
 }
 

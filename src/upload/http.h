@@ -27,6 +27,7 @@ struct http_request {
 	const char *unix_socket;	/* the path connected to instead of the URL's host; or NULL */
 	const struct http_header *headers;
 	size_t n_headers;
+	const char *password;		/* that a header has encoded, as it is: not to be told on either; or NULL */
 	const struct http_part *parts;	/* the body as a form; or, without parts, */
 	size_t n_parts;
 	const void *body;		/* as it is, of content_type */

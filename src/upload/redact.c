@@ -26,13 +26,17 @@ static size_t match(const char *text, const char *secret)
 	return n && (!secret[n] || !text[n]) ? n : 0;
 }
 
-void redact(char *text, const char *header_value)
+void redact(char *text, const char *secret)
 {
-	const char *space = strchr(header_value, ' ');
-	const char *secret = space ? space + 1 : header_value;
 	for (char *at = text; *at;) {
 		size_t n = match(at, secret);
 		memset(at, '*', n);
 		at += n ? n : 1;
 	}
+}
+
+void redact_value(char *text, const char *header_value)
+{
+	const char *space = strchr(header_value, ' ');
+	redact(text, space ? space + 1 : header_value);
 }

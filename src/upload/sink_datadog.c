@@ -105,7 +105,7 @@ static int datadog_encode(struct sink *sink, struct builder *builder)
 
 /* ---- send ------------------------------------------------------------------------------ */
 
-enum { HEADERS_MAX = 6 };
+enum { HEADERS_MAX = 7 };
 
 static void add_header(struct http_request *request, struct http_header headers[HEADERS_MAX], const char *name,
 		       const char *value)
@@ -120,6 +120,7 @@ static void add_headers(const struct sink_datadog *datadog, struct http_request 
 	add_header(request, headers, "DD-EVP-ORIGIN", PACKAGE_NAME);
 	add_header(request, headers, "DD-EVP-ORIGIN-VERSION", PACKAGE_VERSION);
 	add_header(request, headers, "dd-api-key", datadog->api_key);
+	add_header(request, headers, "Authorization", datadog->endpoint.authorization);
 	add_header(request, headers, "datadog-container-id", datadog->entity.container_id);
 	add_header(request, headers, "datadog-entity-id", datadog->entity.entity_id);
 	add_header(request, headers, "datadog-external-env", datadog->external_env);
@@ -152,6 +153,7 @@ static int datadog_send(struct sink *sink, struct builder *builder)
 	struct http_request request = {
 		.url = datadog->endpoint.url,
 		.unix_socket = datadog->endpoint.unix_socket,
+		.password = datadog->endpoint.password,
 		.timeout_ns = datadog->timeout_ns,
 	};
 	struct http_header headers[HEADERS_MAX];

@@ -30,7 +30,8 @@ enum { NS_PER_S = 1000000000 };
 struct sink_pyroscope {
 	struct sink sink;	/* first */
 	char *url;		/* of /ingest, without a query */
-	char *application, *tenant, *authorization;	/* the last two may be NULL */
+	char *application, *password;	/* each may be "" */
+	char *tenant, *authorization;	/* or NULL */
 	struct pyroscope_tag *tags;
 	size_t n_tags;
 	int64_t timeout_ns;
@@ -75,8 +76,9 @@ static int send_payload(struct sink_pyroscope *pyroscope, struct builder *builde
 		headers[n++] = (struct http_header){"Authorization", pyroscope->authorization};
 	if (pyroscope->tenant)
 		headers[n++] = (struct http_header){"X-Scope-OrgID", pyroscope->tenant};
-	struct http_request request = {.url = url, .headers = headers, .n_headers = n, .body = payload->data,
-		.body_size = payload->size, .content_type = "application/octet-stream", .timeout_ns = timeout_ns};
+	struct http_request request = {.url = url, .headers = headers, .n_headers = n, .password = pyroscope->password,
+		.body = payload->data, .body_size = payload->size, .content_type = "application/octet-stream",
+		.timeout_ns = timeout_ns};
 	struct http_response response = {0};
 	int error = pyroscope->post(&request, &response);
 	return delivery_judge(builder, error, &response, pyroscope->url);
@@ -137,6 +139,7 @@ static void sink_pyroscope_free(struct sink *sink)
 	free(pyroscope->application);
 	free(pyroscope->tenant);
 	free(pyroscope->authorization);
+	free(pyroscope->password);
 	free(pyroscope);
 }
 
@@ -164,20 +167,12 @@ static bool is_valid(const struct pyroscope_config *config)
 /* NULL: none is asked for, or no memory. */
 static char *authorization(const struct pyroscope_config *config)
 {
-	char *text = NULL, *pair = NULL, *encoded = NULL;
+	char *text = NULL;
 	if (is_given(config->token))
 		return asprintf(&text, "Bearer %s", config->token) < 0 ? NULL : text;
 	if (!is_given(config->user))
 		return NULL;
-	int length = asprintf(&pair, "%s:%s", config->user, config->password ? config->password : "");
-	if (length >= 0)
-		encoded = base64_encode(pair, (size_t)length);
-	if (length < 0 || !encoded || asprintf(&text, "Basic %s", encoded) < 0)
-		text = NULL;
-	if (length >= 0)
-		free(pair);
-	free(encoded);
-	return text;
+	return basic_authorization(config->user, config->password ? config->password : "");
 }
 
 static char *with_path(const char *url)
@@ -210,11 +205,12 @@ static bool fill(struct sink_pyroscope *pyroscope, const struct pyroscope_config
 	pyroscope->url = with_path(config->url);
 	pyroscope->application = strdup(config->application ? config->application : "");
 	pyroscope->authorization = authorization(config);
+	pyroscope->password = strdup(config->password ? config->password : "");
 	pyroscope->tenant = has_tenant ? strdup(config->tenant) : NULL;
 	pyroscope->timeout_ns = config->timeout_ns;
 	pyroscope->post = config->post;
 	pyroscope->thread_ids = config->thread_ids;
-	return copy_tags(pyroscope, config) && pyroscope->url && pyroscope->application &&
+	return copy_tags(pyroscope, config) && pyroscope->url && pyroscope->application && pyroscope->password &&
 	       (pyroscope->authorization || !authorized) && (pyroscope->tenant || !has_tenant);
 }
 

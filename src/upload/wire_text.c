@@ -1,10 +1,11 @@
 /*
- * wire_text.c - percent signs, base64, and what a header may not hold.
+ * wire_text.c - percent signs, base64, a password in a header, and what a header may not hold.
  */
 #include <config.h>
 
 #include "upload/wire_text.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,6 +34,25 @@ char *url_escape(const char *text)
 	return escaped;
 }
 
+static int digit_value(char c)
+{
+	static const char digits[] = "0123456789abcdef";
+	const char *at = c ? strchr(digits, c >= 'A' && c <= 'F' ? c - 'A' + 'a' : c) : NULL;
+	return at ? (int)(at - digits) : -1;
+}
+
+void url_unescape(char *text)
+{
+	char *to = text;
+	for (; *text; text++) {
+		int high = *text == '%' ? digit_value(text[1]) : -1, low = high < 0 ? -1 : digit_value(text[2]);
+		bool is_escape = low >= 0 && high + low > 0;
+		*to++ = is_escape ? (char)(high << 4 | low) : *text;
+		text += is_escape ? 2 : 0;
+	}
+	*to = '\0';
+}
+
 char *base64_encode(const void *data, size_t size)
 {
 	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -50,6 +70,20 @@ char *base64_encode(const void *data, size_t size)
 	}
 	*to = '\0';
 	return encoded;
+}
+
+char *basic_authorization(const char *user, const char *password)
+{
+	char *pair = NULL, *encoded = NULL, *value = NULL;
+	int length = asprintf(&pair, "%s:%s", user, password);
+	if (length < 0)
+		return NULL;
+	encoded = base64_encode(pair, (size_t)length);
+	if (!encoded || asprintf(&value, "Basic %s", encoded) < 0)
+		value = NULL;
+	free(encoded);
+	free(pair);
+	return value;
 }
 
 bool has_control_character(const char *text)

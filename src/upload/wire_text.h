@@ -10,8 +10,14 @@
 /* For a query: all but letters, digits and -._~ as %XX.  NULL without memory.  Gives. */
 char *url_escape(const char *text);
 
+/* Undo %XX in place, but for %00: a text ends there. */
+void url_unescape(char *text);
+
 /* Base64 with padding.  NULL without memory.  Gives. */
 char *base64_encode(const void *data, size_t size);
+
+/* The value of a header: "Basic dXNlcjpwYXNzd29yZA==".  NULL without memory.  Gives. */
+char *basic_authorization(const char *user, const char *password);
 
 /* Has it a byte that could end a header line, or that no header may hold? */
 bool has_control_character(const char *text);

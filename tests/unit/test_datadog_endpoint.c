@@ -22,7 +22,7 @@ START_TEST(endpoint_of_an_agent)
 		{"HTTPS://agent.example/base//", "HTTPS://agent.example/base/profiling/v1/input", NULL,
 		 "HTTPS://agent.example/base/profiling/v1/input"},
 		{"http://[::1]:8126", "http://[::1]:8126/profiling/v1/input", NULL, "http://[::1]:8126/profiling/v1/input"},
-		{"http://me:secret@agent:1/x@y", "http://me:secret@agent:1/x@y/profiling/v1/input", NULL,
+		{"http://me:secret@agent:1/x@y", "http://agent:1/x@y/profiling/v1/input", NULL,
 		 "http://agent:1/x@y/profiling/v1/input"},
 		{"unix:///var/run/datadog/apm.socket", "http://localhost/profiling/v1/input", "/var/run/datadog/apm.socket",
 		 "unix:///var/run/datadog/apm.socket"},
@@ -33,6 +33,26 @@ START_TEST(endpoint_of_an_agent)
 		ck_assert_str_eq(endpoint.url, cases[i][1]);
 		ck_assert_pstr_eq(endpoint.unix_socket, cases[i][2]);
 		ck_assert_str_eq(endpoint.target, cases[i][3]);
+		datadog_endpoint_free(&endpoint);
+	}
+}
+END_TEST
+
+START_TEST(endpoint_of_a_url_with_a_password_has_it_in_a_header)
+{
+	static const char *const cases[][3] = {
+		{"http://me:secret@agent:1/x", "Basic bWU6c2VjcmV0", "secret"},
+		{"https://me:a%40b:c%2@agent", "Basic bWU6YUBiOmMlMg==", "a@b:c%2"},
+		{"http://me@agent", "Basic bWU6", ""},
+		{"http://@agent", NULL, NULL},
+		{"http://agent/x@y", NULL, NULL},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct datadog_endpoint endpoint;
+		ck_assert_int_eq(datadog_endpoint_agent(&endpoint, cases[i][0], problem, sizeof(problem)), OK);
+		ck_assert_pstr_eq(endpoint.authorization, cases[i][1]);
+		ck_assert_pstr_eq(endpoint.password, cases[i][2]);
+		ck_assert_str_eq(endpoint.url, endpoint.target);
 		datadog_endpoint_free(&endpoint);
 	}
 }
@@ -107,5 +127,6 @@ START_TEST(endpoint_of_a_relay_takes_the_key_over_tls_alone)
 }
 END_TEST
 
-UNIT_TESTS("datadog_endpoint", endpoint_of_an_agent, endpoint_of_an_agent_that_makes_no_sense_is_refused_without_its_text,
+UNIT_TESTS("datadog_endpoint", endpoint_of_an_agent, endpoint_of_a_url_with_a_password_has_it_in_a_header,
+	   endpoint_of_an_agent_that_makes_no_sense_is_refused_without_its_text,
 	   endpoint_of_a_site_is_its_intake_and_nobody_elses, endpoint_of_a_relay_takes_the_key_over_tls_alone)

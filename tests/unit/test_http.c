@@ -348,6 +348,22 @@ START_TEST(http_does_not_tell_a_key_that_the_server_told_back)
 }
 END_TEST
 
+START_TEST(http_does_not_tell_a_password_that_the_server_told_back)
+{
+	struct http_response response;
+	start("HTTP/1.1 403 No\r\nContent-Length: 35\r\n\r\n"
+	      "Basic bWU6w7xi, which is me:\xc3\xbc""b, \xc3\xbc", "the body");
+	const struct http_header header = {"Authorization", "Basic bWU6w7xi"};
+	struct http_request request = request_of("the body");
+	request.headers = &header;
+	request.n_headers = 1;
+	request.password = "\xc3\xbc""b";
+	ck_assert_int_eq(http_post(&request, &response), OK);
+	finish();
+	ck_assert_str_eq(response.body, "Basic ********, which is me:***, **");
+}
+END_TEST
+
 START_TEST(http_refuses_to_inject_headers)
 {
 	struct http_response response;
@@ -400,4 +416,6 @@ UNIT_TESTS("http", http_sends_headers_and_body_and_reads_the_answer, http_sends_
 	   http_is_cancelled_at_once_until_allowed_again,
 	   http_takes_a_date_to_be_left_alone_until, http_does_not_wait_for_the_rest_of_an_answer,
 	   http_takes_no_more_of_an_answer_than_it_needs, http_goes_where_it_was_told_to_and_nowhere_else,
-	   http_does_not_tell_a_key_that_the_server_told_back, http_refuses_to_inject_headers, http_call_goes_on_in_the_parent_of_a_fork)
+	   http_does_not_tell_a_key_that_the_server_told_back,
+	   http_does_not_tell_a_password_that_the_server_told_back, http_refuses_to_inject_headers,
+	   http_call_goes_on_in_the_parent_of_a_fork)

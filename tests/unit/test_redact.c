@@ -14,7 +14,7 @@ static char text[64];
 static const char *redacted(const char *from, const char *value)
 {
 	snprintf(text, sizeof(text), "%s", from);
-	redact(text, value);
+	redact_value(text, value);
 	return text;
 }
 
@@ -31,6 +31,16 @@ START_TEST(redact_takes_each_whole_key_and_a_cut_one)
 }
 END_TEST
 
+START_TEST(redact_takes_a_password_with_spaces_whole)
+{
+	snprintf(text, sizeof(text), "open sesame, open se");
+	redact(text, "open sesame");
+	ck_assert_str_eq(text, "***********, *******");
+	redact(text, "");
+	ck_assert_str_eq(text, "***********, *******");
+}
+END_TEST
+
 START_TEST(redact_knows_credentials_by_their_headers)
 {
 	ck_assert(redact_is_secret("DD-API-KEY"));
@@ -39,4 +49,5 @@ START_TEST(redact_knows_credentials_by_their_headers)
 }
 END_TEST
 
-UNIT_TESTS("redact", redact_takes_each_whole_key_and_a_cut_one, redact_knows_credentials_by_their_headers)
+UNIT_TESTS("redact", redact_takes_each_whole_key_and_a_cut_one,
+	   redact_takes_a_password_with_spaces_whole, redact_knows_credentials_by_their_headers)

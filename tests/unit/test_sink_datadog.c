@@ -272,6 +272,21 @@ START_TEST(datadog_keeps_the_key_out_of_errors_and_logs)
 }
 END_TEST
 
+START_TEST(datadog_sends_a_urls_password_in_a_header_and_tells_it_to_nobody)
+{
+	struct datadog_config config = plain();
+	char url[128];
+	start_tcp("HTTP/1.1 403 No\r\nContent-Length: 11\r\n\r\nopen sesame", "");
+	snprintf(url, sizeof(url), "http://me:open%%20sesame@%s", server.url + strlen("http://"));
+	config.agent_url = url;
+	ck_assert_int_eq(upload(&config), ERR_IO);
+	ck_assert(has_line("Authorization: Basic bWU6b3BlbiBzZXNhbWU="));
+	ck_assert_ptr_nonnull(strstr(builder_error(builder), "(it says: ***********)"));
+	ck_assert_ptr_null(strstr(builder_error(builder), "@"));
+	builder_free(builder);
+}
+END_TEST
+
 START_TEST(datadog_leaves_its_payloads_for_another_try)
 {
 	struct datadog_config config = plain();
@@ -364,5 +379,6 @@ END_TEST
 
 UNIT_TESTS("sink_datadog", datadog_sends_to_an_agent_by_tcp, datadog_sends_to_an_agent_by_a_unix_socket,
 	   datadog_sends_to_the_intake_with_key_and_host, datadog_keeps_the_key_out_of_errors_and_logs,
+	   datadog_sends_a_urls_password_in_a_header_and_tells_it_to_nobody,
 	   datadog_leaves_its_payloads_for_another_try, datadog_refuses_what_makes_no_sense, datadog_says_where_and_as_whom,
 	   blob_grows_to_its_limit_and_no_further)

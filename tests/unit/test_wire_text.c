@@ -26,6 +26,27 @@ START_TEST(url_escape_leaves_unreserved_characters_alone)
 }
 END_TEST
 
+START_TEST(url_unescape_undoes_what_is_an_escape)
+{
+	static const char *const cases[][2] = {{"", ""}, {"a%20b%2fC%2F", "a b/C/"}, {"%c3%BC", "\xc3\xbc"},
+		{"%2541", "%41"}, {"100%", "100%"}, {"%4", "%4"}, {"%zz%g0", "%zz%g0"}, {"%00", "%00"}};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		char text[32];
+		strcpy(text, cases[i][0]);
+		url_unescape(text);
+		ck_assert_str_eq(text, cases[i][1]);
+	}
+}
+END_TEST
+
+START_TEST(basic_authorization_is_that_of_its_standard)
+{
+	char *value = basic_authorization("Aladdin", "open sesame");	/* RFC 7617, section 2 */
+	ck_assert_str_eq(value, "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
+	free(value);
+}
+END_TEST
+
 /* RFC 4648, section 10 */
 START_TEST(base64_encodes_the_vectors_of_its_standard)
 {
@@ -51,4 +72,5 @@ START_TEST(control_characters_are_found)
 END_TEST
 
 UNIT_TESTS("wire_text", url_escape_leaves_unreserved_characters_alone, base64_encodes_the_vectors_of_its_standard,
+	   url_unescape_undoes_what_is_an_escape, basic_authorization_is_that_of_its_standard,
 	   control_characters_are_found)

@@ -1,6 +1,7 @@
 """What is left to try of the transport beside test_ways and test_failing: files, secrets, forks."""
 # Interpreters: two
 
+import base64
 import os
 import subprocess
 import sys
@@ -71,6 +72,20 @@ class Transport(Case):
                                      SNECK_INTAKE_URL=intake.url + "/api/v2/profile", SSL_CERT_FILE=intake.ca)
             self.assertIn("answered 403", ended.err)
             self.assertNotIn(KEY[:8], ended.err + ended.out)
+
+    def test_a_password_that_is_told_back_is_not_told_on(self) -> None:
+        encoded = base64.b64encode(b"me:open sesame").decode()
+        with Intake() as intake:
+            intake.behave(Behaviour(403, body=f"not for you: Basic {encoded}, which is open sesame"))
+            agent = {"DD_TRACE_AGENT_URL": intake.url.replace("http://", "http://me:open%20sesame@")}
+            pyroscope = {"PYROSCOPE_SERVER_ADDRESS": intake.url, "PYROSCOPE_BASIC_AUTH_USER": "me",
+                         "PYROSCOPE_BASIC_AUTH_PASSWORD": "open sesame", "SNECK_UPLOAD_INTERVAL": "3000"}
+            for variables in agent, pyroscope:
+                ended = self.run_program("work(9)\nsneck.flush()\n" + TELL, **variables)
+                self.assertEqual(intake.uploads[-1].headers["authorization"], f"Basic {encoded}")
+                self.assertIn("answered 403", ended.err)
+                for secret in "sesame", encoded[:8]:
+                    self.assertNotIn(secret, ended.err + ended.out)
 
     @unittest.skipUnless(certificates.available(), "no openssl command")
     def test_certificates_are_found_after_a_change_of_directory(self) -> None:
