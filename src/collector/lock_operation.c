@@ -31,9 +31,11 @@ static void resolve(const struct raw_frame *raw, size_t depth, struct frame *out
 		code_table_resolve(raw, depth, out);
 }
 
+/* Deep enough for what is skipped of it, and the user's frames behind. */
 static void walk(struct operation *op)
 {
-	size_t total, depth = py_frames_walk(op->tstate, op->frames, lock_sampler.max_frames, &total);
+	size_t total, max = LIBRARY_FRAMES_MAX + lock_sampler.max_frames;
+	size_t depth = py_frames_walk(op->tstate, op->frames, max, &total);
 	op->stack = (struct raw_stack){.frames = op->frames, .depth = depth, .omitted = total - depth};
 }
 
@@ -61,6 +63,15 @@ static void skip_frames(struct operation *op)
 	if (!op->stack.depth) {
 		op->frames[0] = (struct raw_frame){.code = 0};
 		op->stack.depth = 1;
+	}
+}
+
+/* The user's frames alone count. */
+static void cut_stack(struct operation *op)
+{
+	if (op->stack.depth > lock_sampler.max_frames) {
+		op->stack.omitted += op->stack.depth - lock_sampler.max_frames;
+		op->stack.depth = lock_sampler.max_frames;
 	}
 	op->stack.hash = raw_stack_hash(op->stack.frames, op->stack.depth);
 }
@@ -91,6 +102,7 @@ void operation_look_around(struct operation *op, struct thread *thread, const st
 		return;
 	fork_sampled();
 	skip_frames(op);
+	cut_stack(op);
 	thread_name_refresh(thread);
 }
 

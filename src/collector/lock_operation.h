@@ -20,7 +20,7 @@ struct operation {
 	struct primitive_use use;
 	struct lock_class *lock_class;	/* NULL: the operation adds nothing to the profile */
 	struct raw_stack stack;		/* as the profile shows it */
-	struct raw_frame frames[STACK_DEPTH_MAX];
+	struct raw_frame frames[STACK_DEPTH_MAX + LIBRARY_FRAMES_MAX];
 };
 
 /* Walk the stack, tell whose operation it is, name the lock.  thread_hot.is_sampling must be set. */

@@ -37,6 +37,12 @@ struct primitive_use {
 	const char *kind;		/* class of that object, "threading.Semaphore", static; or NULL */
 };
 
+/*
+ * So many of the library's frames stand before the user's leaf at most.  The longest way is twelve: logging.exception()
+ * through a QueueHandler; nested handlers and adapters make it longer.
+ */
+enum { LIBRARY_FRAMES_MAX = 16 };
+
 /* Resolve the modules that are imported by now.  With the GIL, outside samples; OK or ERR_NOMEM. */
 int primitives_init(void);
 

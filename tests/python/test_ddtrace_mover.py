@@ -3,12 +3,17 @@
 import _thread
 import asyncio
 import ctypes
+import functools
+import logging
+import logging.handlers
 import os
+import queue
 import re
 import sys
 import threading
 import time
 import unittest
+from typing import Any, Callable, Iterator
 
 from support import Case, Row, profiled, run_child
 
@@ -128,6 +133,61 @@ class Depth(Case):
             for row in rows:
                 self.assertEqual([name for name, _, _ in row.frames[:-1]], ["deep"] * frames)
                 self.assertEqual(row.frames[-1][0], f"<{depth - frames} frames omitted>")
+
+    def test_frames_of_the_library_are_not_counted(self) -> None:
+        for frames in (1, 5, 64):
+            for kinds, leaf, subject in subjects():
+                with self.subTest(kinds=kinds, frames=frames):
+                    with profiled(max_frames=frames) as seen:
+                        for _ in range(10):
+                            call_deep(100, leaf, subject)
+                        depth = len(list(iter_stack())) + 102
+                    self.assertEqual({row.labels["lock kind"] for row in seen.rows}, kinds)
+                    for kind in kinds:
+                        rows = seen.rows.of(lock_kind=kind)
+                        self.assertEqual((rows.acquires, rows.releases), (10, 10), kind)
+                    for row in seen.rows:
+                        names = [name for name, _, _ in row.frames]
+                        self.assertEqual(names[:-1], [leaf.__name__] + ["call_deep"] * (frames - 1))
+                        self.assertEqual(names[-1], f"<{depth - frames} frames omitted>")
+
+
+def call_deep(n: int, leaf: Callable[[Any], None], subject: Any) -> None:
+    if n:
+        return call_deep(n - 1, leaf, subject)
+    leaf(subject)
+
+
+def hold(lock: Any) -> None:
+    with lock:
+        pass
+
+
+def call(function: Callable[[], None]) -> None:
+    function()
+
+
+class Mute(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        pass
+
+
+def logger_with(handler: logging.Handler) -> logging.Logger:
+    logger = logging.Logger("of its own")
+    logger.addHandler(handler)
+    return logger
+
+
+def subjects() -> Iterator[tuple[set[str], Callable[[Any], None], Any]]:
+    """Kinds of the locks that a function takes and gives once each, when it has the third for its argument."""
+    yield {"threading.Semaphore"}, hold, threading.Semaphore(1)
+    yield {"threading.RLock"}, hold, threading.Condition()
+    yield set(), call, threading.Event().set
+    yield {"queue.Queue"}, call, functools.partial(queue.Queue().put, 1)
+    yield {"logging.Handler"}, call, functools.partial(logger_with(Mute()).error, "unheard")
+    # the longest way, twelve frames
+    adapter = logging.LoggerAdapter(logger_with(logging.handlers.QueueHandler(queue.Queue())), {})
+    yield {"logging.Handler", "queue.Queue"}, call, functools.partial(adapter.exception, "unheard")
 
 
 def iter_stack():
