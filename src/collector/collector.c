@@ -115,7 +115,7 @@ void collector_lock_stats(void (*visit)(void *context, const struct lock_stats *
 		if (!counts.contended && counts.acquires <= 0 && counts.hold_ns <= 0)
 			continue;
 		struct lock_stats lock = {
-			.name = c->name, .kind = c->kind, .owner = c->owner,
+			.name = c->key.name, .kind = c->key.kind, .owner = c->key.owner,
 			.acquires = counts.acquires, .hold_ns = counts.hold_ns,
 			.contended = counts.contended, .wait_ns = counts.wait_ns, .wait_max_ns = counts.wait_max_ns,
 		};
@@ -140,8 +140,8 @@ static json_t *histogram(const uint32_t counts[HISTOGRAM_BUCKETS])
 static void note(const struct lock_class *c, const struct lock_counts *counts,
 		    void (*add)(void *context, const char *text), void *context)
 {
-	json_t *lock = json_pack("{s:s, s:s, s:s, s:f, s:I, s:I, s:I, s:o}", "name", c->name, "kind", c->kind,
-				 "owner", c->owner, "acquires", counts->acquires, "contended", (json_int_t)counts->contended,
+	json_t *lock = json_pack("{s:s, s:s, s:s, s:f, s:I, s:I, s:I, s:o}", "name", c->key.name, "kind", c->key.kind,
+				 "owner", c->key.owner, "acquires", counts->acquires, "contended", (json_int_t)counts->contended,
 				 "wait_ns", (json_int_t)counts->wait_ns, "wait_max_ns", (json_int_t)counts->wait_max_ns,
 				 "wait_histogram", histogram(counts->wait_histogram));
 	char *json = lock ? json_dumps(lock, JSON_COMPACT) : NULL, *text;

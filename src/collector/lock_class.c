@@ -52,60 +52,60 @@ static void make_labels(struct lock_class *c)
 		[LOCK_EVENT_INTERRUPTED] = "interrupted",
 	};
 	for (size_t i = 0; i < LOCK_EVENTS; i++) {
-		set_add(&c->labels[i], LABEL_LOCK_NAME, c->name);
-		set_add(&c->labels[i], LABEL_LOCK_KIND, c->kind);
-		set_add(&c->labels[i], LABEL_LOCK_OWNER, c->owner);
+		set_add(&c->labels[i], LABEL_LOCK_NAME, c->key.name);
+		set_add(&c->labels[i], LABEL_LOCK_KIND, c->key.kind);
+		set_add(&c->labels[i], LABEL_LOCK_OWNER, c->key.owner);
 		set_add(&c->labels[i], LABEL_OUTCOME, outcomes[i] ? outcomes[i] : "");
 	}
 	set_add(&c->labels[LOCK_EVENT_REENTRY], LABEL_REENTRY, "true");
 }
 
-static struct lock_class *class_new(const char *kind, const char *name, const char *owner)
+static bool (*excludes)(const char *module);
+
+static struct lock_class *class_new(const struct lock_class_key *key)
 {
 	struct lock_class *c = calloc(1, sizeof(*c));
-	if (!c)
-		return NULL;
-	c->kind = kind;
-	c->name = strdup(name);
-	c->owner = strdup(owner);
-	if (!c->name || !c->owner) {
-		free(c->name);
-		free(c->owner);
+	char *name = strdup(key->name), *owner = strdup(key->owner), *module = strdup(key->module);
+	if (!c || !name || !owner || !module) {
+		free(module);
+		free(owner);
+		free(name);
 		free(c);
 		return NULL;
 	}
+	c->key = (struct lock_class_key){key->kind, name, owner, module};
+	c->is_excluded = excludes && excludes(module);
 	make_labels(c);
 	return c;
 }
 
-static uint32_t text_hash(const char *kind, const char *name, const char *owner)
+static uint32_t key_hash(const struct lock_class_key *key)
 {
+	const char *const texts[] = {key->kind, key->name, key->owner, key->module};
 	uint32_t hash = 2166136261u;	/* FNV-1a */
-	for (const char *s = kind; *s; s++)
-		hash = (hash ^ (unsigned char)*s) * 16777619u;
-	for (const char *s = name; *s; s++)
-		hash = (hash ^ (unsigned char)*s) * 16777619u;
-	for (const char *s = owner; *s; s++)
-		hash = (hash ^ (unsigned char)*s) * 16777619u;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
+		for (const char *s = texts[i]; *s; s++)
+			hash = (hash ^ (unsigned char)*s) * 16777619u;
 	return hash;
 }
 
-static bool is_same(const struct lock_class *c, const char *kind, const char *name, const char *owner)
+static bool is_same(const struct lock_class_key *a, const struct lock_class_key *b)
 {
-	return !strcmp(c->kind, kind) && !strcmp(c->name, name) && !strcmp(c->owner, owner);
+	return !strcmp(a->kind, b->kind) && !strcmp(a->name, b->name) && !strcmp(a->owner, b->owner) &&
+	       !strcmp(a->module, b->module);
 }
 
-static struct lock_class *intern(const char *kind, const char *name, const char *owner)
+static struct lock_class *intern(const struct lock_class_key *key)
 {
 	uint32_t *place = NULL;
-	for (uint32_t i = text_hash(kind, name, owner);; i++) {
+	for (uint32_t i = key_hash(key);; i++) {
 		place = &class_index[i % INDEX_SIZE];
 		if (!*place)
 			break;
-		if (is_same(lock_classes[*place], kind, name, owner))
+		if (is_same(&lock_classes[*place]->key, key))
 			return lock_classes[*place];
 	}
-	struct lock_class *c = class_new(kind, name, owner);
+	struct lock_class *c = class_new(key);
 	if (!c)
 		return NULL;
 	c->id = last_id + 1;
@@ -115,12 +115,13 @@ static struct lock_class *intern(const char *kind, const char *name, const char 
 	return c;
 }
 
-struct lock_class *lock_class_intern(const char *kind, const char *name, const char *owner)
+struct lock_class *lock_class_intern(const struct lock_class_key *key)
 {
+	const struct lock_class_key rest = {key->kind, "<too many lock names>", "", ""};
 	mutex_lock(&classes_lock);
 	/* the last places are for the classes of all that comes later, one a kind */
 	bool is_full = last_id >= LOCK_CLASSES_MAX - 1 - KINDS_MAX;
-	struct lock_class *c = is_full ? intern(kind, "<too many lock names>", "") : intern(kind, name, owner);
+	struct lock_class *c = intern(is_full ? &rest : key);
 	mutex_unlock(&classes_lock);
 	return c;
 }
@@ -130,22 +131,12 @@ uint32_t lock_class_last(void)
 	return __atomic_load_n(&last_id, __ATOMIC_ACQUIRE);
 }
 
-static bool (*excludes)(const char *module);
-
-void lock_class_set_module(struct lock_class *c, const char *module)
-{
-	mutex_lock(&classes_lock);
-	if (!c->module && (c->module = strdup(module)))
-		c->is_excluded = excludes && excludes(module);
-	mutex_unlock(&classes_lock);
-}
-
 void lock_class_exclude(bool (*is_excluded)(const char *module))
 {
 	mutex_lock(&classes_lock);
 	excludes = is_excluded;
 	for (uint32_t id = 1; id <= last_id; id++)
-		lock_classes[id]->is_excluded = lock_classes[id]->module && excludes(lock_classes[id]->module);
+		lock_classes[id]->is_excluded = excludes(lock_classes[id]->key.module);
 	mutex_unlock(&classes_lock);
 }
 

@@ -41,6 +41,17 @@ struct lock_counts {
 	uint32_t wait_histogram[HISTOGRAM_BUCKETS];
 };
 
+/*
+ * What tells classes apart.  The module is not shown, but is part of it: files of the same name in two
+ * packages may have the same lock in the same line, and one of the packages be left out.
+ */
+struct lock_class_key {
+	const char *kind;		/* threading.Lock; static */
+	const char *name;		/* file.py:12:lock */
+	const char *owner;		/* "" if there is none */
+	const char *module;		/* where it is made or, unknown that, first used; "" if that is not known either */
+};
+
 struct lock_class {
 	/* what every wait reads, in one line */
 	struct lock_counts *counts;	/* [2]: since the last lock_class_take(), and before; NULL: all zero */
@@ -50,20 +61,17 @@ struct lock_class {
 
 	uint32_t id;
 	uint32_t of_primitive;		/* as successor, for the primitive this lock is inside of */
-	const char *kind;		/* threading.Lock; static */
-	char *name;			/* file.py:12:lock */
-	char *owner;			/* "" if there is none */
-	char *module;			/* where it is made or, unknown that, first used; NULL until it is said */
+	struct lock_class_key key;	/* texts of its own, but for kind */
 	struct label_set labels[LOCK_EVENTS];
 };
 
 const char *lock_kind_name(enum lock_kind kind);
 
 /*
- * The class of this kind, name and owner; made if new.  Borrows the texts, but keeps kind.
+ * The class of this key; made if new.  Borrows the texts, but keeps kind.
  * NULL without memory; when there are too many, one class that says so.
  */
-struct lock_class *lock_class_intern(const char *kind, const char *name, const char *owner);
+struct lock_class *lock_class_intern(const struct lock_class_key *key);
 
 /*
  * The same by what naming found.  Where that is not a name yet, the class remembers it for a
@@ -71,10 +79,7 @@ struct lock_class *lock_class_intern(const char *kind, const char *name, const c
  */
 struct lock_class *lock_class_named(const char *kind, const struct lock_name *name, const char *module);
 
-/* Say which module a new class is of, if that was not said before; excludes it if need be. */
-void lock_class_set_module(struct lock_class *lock_class, const char *module);
-
-/* The list of modules to leave out has changed: apply it to all classes. */
+/* The list of modules to leave out has changed: apply it to all classes, and to those to come. */
 void lock_class_exclude(bool (*is_excluded)(const char *module));
 
 enum { LOCK_CLASSES_MAX = 65536 };

@@ -25,11 +25,8 @@ struct lock_class *lock_class_named(const char *kind, const struct lock_name *na
 {
 	char label[LOCK_LABEL_BYTES];
 	lock_name_label(name, label);
-	struct lock_class *c = lock_class_intern(kind, label, name->owner);
-	if (!c)
-		return NULL;
-	lock_class_set_module(c, module);
-	if (lock_name_wants_search(name) && !c->unnamed && (c->unnamed = malloc(sizeof(*name))))
+	struct lock_class *c = lock_class_intern(&(struct lock_class_key){kind, label, name->owner, module});
+	if (c && lock_name_wants_search(name) && !c->unnamed && (c->unnamed = malloc(sizeof(*name))))
 		*c->unnamed = *name;
 	return c;
 }
@@ -47,10 +44,7 @@ static struct lock_class *search(PyObject *lock, const char *kind, const struct 
 	name.is_guess = false;		/* this is as good as it gets: not searched for again */
 	char label[LOCK_LABEL_BYTES];
 	lock_name_label(&name, label);
-	struct lock_class *c = lock_class_intern(kind, label, name.owner);
-	if (c)
-		lock_class_set_module(c, module);
-	return c;
+	return lock_class_intern(&(struct lock_class_key){kind, label, name.owner, module});
 }
 
 static struct lock_class *with_name(struct lock_class *c, PyObject *lock, const struct lock_place *place)
@@ -58,7 +52,7 @@ static struct lock_class *with_name(struct lock_class *c, PyObject *lock, const 
 	if (!c->unnamed)
 		return c;
 	if (!c->successor) {
-		struct lock_class *found = search(lock, c->kind, place, c->unnamed, c->module ? c->module : "");
+		struct lock_class *found = search(lock, c->key.kind, place, c->unnamed, c->key.module);
 		c->successor = found ? found->id : c->id;
 	}
 	return lock_class_of(c->successor);
@@ -77,9 +71,9 @@ static struct lock_class *as_primitive(struct lock_class *c, const struct lock_p
 	if (!place->use->kind || place->use->role == PRIMITIVE_TRANSPARENT)
 		return c;
 	if (!c->of_primitive) {
-		struct lock_class *primitive = lock_class_intern(kind_of(place), c->name, c->owner);
-		if (primitive)
-			lock_class_set_module(primitive, c->module ? c->module : "");
+		struct lock_class_key key = c->key;
+		key.kind = kind_of(place);
+		struct lock_class *primitive = lock_class_intern(&key);
 		c->of_primitive = primitive ? primitive->id : c->id;
 	}
 	return lock_class_of(c->of_primitive);

@@ -10,6 +10,7 @@ import os
 import queue
 import re
 import sys
+import tempfile
 import threading
 import time
 import unittest
@@ -114,6 +115,29 @@ class Excluded(Case):
                 with mine, early:
                     pass
             self.assertEqual((seen.rows.acquires, seen.rows.releases), (wanted, wanted), excluded)
+
+    def test_a_file_like_one_of_an_excluded_package(self) -> None:
+        """Its locks have the same names.  Also where they were met in an earlier start that excluded none."""
+        for order in "ab", "ba":
+            for starts in ("a",), ("", "a"):
+                with self.subTest(order=order, starts=starts), tempfile.TemporaryDirectory() as folder:
+                    for package in order:
+                        os.mkdir(os.path.join(folder, package))
+                        with open(os.path.join(folder, package, "locks.py"), "w", encoding="utf-8") as file:
+                            file.write("import threading\ndef use():\n lock = threading.Lock()\n with lock: pass\n")
+                    ran = run_child(f"""
+                        import importlib, sneck
+                        sys.path.insert(0, {folder!r})
+                        for excluded in {starts}:
+                            sneck.start(output=output, capture_pct=100, lock_exclude_modules=excluded)
+                            for package in {order!r}:
+                                importlib.import_module(package + ".locks").use()
+                            sneck.stop()
+                        """, start=None)
+                    self.assert_clean(ran)
+                    acquires = {package: ran.rows.of("lock", where=lambda row: row.frames[0][1].endswith(
+                        f"/{package}/locks.py")).acquires for package in order}
+                    self.assertEqual(acquires, {"a": len(starts) - 1, "b": len(starts)})
 
 
 class Depth(Case):

@@ -11,15 +11,50 @@
 
 #include "unit.h"
 
+static struct lock_class *intern_of(const char *module, const char *kind, const char *name, const char *owner)
+{
+	return lock_class_intern(&(struct lock_class_key){kind, name, owner, module});
+}
+
+static struct lock_class *intern(const char *kind, const char *name, const char *owner)
+{
+	return intern_of("a", kind, name, owner);
+}
+
 START_TEST(equal_texts_are_one_class)
 {
-	struct lock_class *a = lock_class_intern("threading.Lock", "a.py:1:x", "A");
-	ck_assert_ptr_eq(a, lock_class_intern("threading.Lock", "a.py:1:x", "A"));
-	ck_assert_ptr_ne(a, lock_class_intern("threading.RLock", "a.py:1:x", "A"));
-	ck_assert_ptr_ne(a, lock_class_intern("threading.Lock", "a.py:1:x", ""));
-	ck_assert_ptr_ne(a, lock_class_intern("threading.Lock", "a.py:1:y", "A"));
+	struct lock_class *a = intern("threading.Lock", "a.py:1:x", "A");
+	ck_assert_ptr_eq(a, intern("threading.Lock", "a.py:1:x", "A"));
+	ck_assert_ptr_ne(a, intern("threading.RLock", "a.py:1:x", "A"));
+	ck_assert_ptr_ne(a, intern("threading.Lock", "a.py:1:x", ""));
+	ck_assert_ptr_ne(a, intern("threading.Lock", "a.py:1:y", "A"));
 	ck_assert_ptr_eq(a, lock_class_of(a->id));
 	ck_assert_ptr_null(lock_class_of(0));
+}
+END_TEST
+
+static bool is_b(const char *module)
+{
+	return !strcmp(module, "b");
+}
+
+static bool is_none(const char *module)
+{
+	(void)module;
+	return false;
+}
+
+START_TEST(one_of_two_modules_with_equal_names_is_excluded)
+{
+	struct lock_class *a = intern_of("a", "threading.Lock", "locks.py:3:x", "");
+	struct lock_class *b = intern_of("b", "threading.Lock", "locks.py:3:x", "");
+	ck_assert(!a->is_excluded && !b->is_excluded);
+	lock_class_exclude(is_b);
+	struct lock_class *late = intern_of("b", "threading.Lock", "locks.py:4:y", "");
+	ck_assert(!a->is_excluded && b->is_excluded && late->is_excluded);
+	lock_class_exclude(is_none);
+	ck_assert(!a->is_excluded && !b->is_excluded && !late->is_excluded);
+	ck_assert_str_eq(a->labels[LOCK_EVENT_PLAIN].labels[0].string, b->labels[LOCK_EVENT_PLAIN].labels[0].string);
 }
 END_TEST
 
@@ -33,7 +68,7 @@ static const char *label(const struct lock_class *c, enum lock_event event, enum
 
 START_TEST(labels_say_kind_name_owner_and_event)
 {
-	struct lock_class *c = lock_class_intern("threading.RLock", "a.py:1:x", "A");
+	struct lock_class *c = intern("threading.RLock", "a.py:1:x", "A");
 	ck_assert_str_eq(label(c, LOCK_EVENT_PLAIN, LABEL_LOCK_NAME), "a.py:1:x");
 	ck_assert_str_eq(label(c, LOCK_EVENT_PLAIN, LABEL_LOCK_KIND), "threading.RLock");
 	ck_assert_str_eq(label(c, LOCK_EVENT_PLAIN, LABEL_LOCK_OWNER), "A");
@@ -48,7 +83,7 @@ END_TEST
 
 START_TEST(counts_are_exact_and_taken_once)
 {
-	struct lock_class *c = lock_class_intern("threading.Lock", "b.py:1:x", "");
+	struct lock_class *c = intern("threading.Lock", "b.py:1:x", "");
 	struct lock_counts counts;
 	ck_assert(!lock_class_take(c, &counts));
 	lock_counts_add_wait(lock_class_counts(c), 1000, true);
@@ -86,7 +121,7 @@ static void *wait_often(void *of_class)
 
 START_TEST(no_wait_is_lost_between_those_that_count_and_one_that_takes)
 {
-	struct lock_class *c = lock_class_intern("threading.Lock", "a.py:3:z", "");
+	struct lock_class *c = intern("threading.Lock", "a.py:3:z", "");
 	struct lock_counts taken = {0}, now, all;
 	pthread_t threads[WAITERS];
 	for (int i = 0; i < WAITERS; i++)
@@ -121,14 +156,14 @@ START_TEST(too_many_names_become_one_that_says_so)
 	struct lock_class *c = NULL;
 	for (int i = 0; i < 70000; i++) {
 		snprintf(name, sizeof(name), "c.py:%d", i);
-		c = lock_class_intern("threading.Lock", name, "");
+		c = intern("threading.Lock", name, "");
 		ck_assert_ptr_nonnull(c);
 	}
-	ck_assert_str_eq(c->name, "<too many lock names>");
+	ck_assert_str_eq(c->key.name, "<too many lock names>");
 	ck_assert_uint_lt(lock_class_last(), 65536);
 }
 END_TEST
 
-UNIT_TESTS("lock_class", equal_texts_are_one_class, labels_say_kind_name_owner_and_event,
-	   counts_are_exact_and_taken_once, no_wait_is_lost_between_those_that_count_and_one_that_takes,
-	   too_many_names_become_one_that_says_so)
+UNIT_TESTS("lock_class", equal_texts_are_one_class, one_of_two_modules_with_equal_names_is_excluded,
+	   labels_say_kind_name_owner_and_event, counts_are_exact_and_taken_once,
+	   no_wait_is_lost_between_those_that_count_and_one_that_takes, too_many_names_become_one_that_says_so)
