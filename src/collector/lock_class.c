@@ -73,7 +73,7 @@ static struct lock_class *class_new(const struct lock_class_key *key)
 		free(c);
 		return NULL;
 	}
-	c->key = (struct lock_class_key){key->kind, name, owner, module};
+	c->key = (struct lock_class_key){key->kind, name, owner, module, key->is_unnamed};
 	c->is_excluded = excludes && excludes(module);
 	make_labels(c);
 	return c;
@@ -92,7 +92,7 @@ static uint32_t key_hash(const struct lock_class_key *key)
 static bool is_same(const struct lock_class_key *a, const struct lock_class_key *b)
 {
 	return !strcmp(a->kind, b->kind) && !strcmp(a->name, b->name) && !strcmp(a->owner, b->owner) &&
-	       !strcmp(a->module, b->module);
+	       !strcmp(a->module, b->module) && a->is_unnamed == b->is_unnamed;
 }
 
 static struct lock_class *intern(const struct lock_class_key *key)
@@ -117,7 +117,7 @@ static struct lock_class *intern(const struct lock_class_key *key)
 
 struct lock_class *lock_class_intern(const struct lock_class_key *key)
 {
-	const struct lock_class_key rest = {key->kind, "<too many lock names>", "", ""};
+	const struct lock_class_key rest = {key->kind, "<too many lock names>", "", "", false};
 	mutex_lock(&classes_lock);
 	/* the last places are for the classes of all that comes later, one a kind */
 	bool is_full = last_id >= LOCK_CLASSES_MAX - 1 - KINDS_MAX;

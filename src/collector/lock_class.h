@@ -50,17 +50,19 @@ struct lock_class_key {
 	const char *name;		/* file.py:12:lock */
 	const char *owner;		/* "" if there is none */
 	const char *module;		/* where it is made or, unknown that, first used; "" if that is not known either */
+	bool is_unnamed;		/* its locks are still to be searched for: it counts nothing itself */
 };
 
 struct lock_class {
 	/* what every wait reads, in one line */
 	struct lock_counts *counts;	/* [2]: since the last lock_class_take(), and before; NULL: all zero */
-	struct lock_name *unnamed;	/* its creation gave no name: what is known; a sample looks for the rest */
-	uint32_t successor;		/* the class found by that search, or 0 */
+	struct lock_name *unnamed;	/* creation gave no name: what is known; a lock's first sample looks for the rest */
+	uint32_t successor;		/* what its locks belong to where they are searched for no more, or 0 */
 	bool is_excluded;		/* of a module the user does not want to see: its samples are left out */
 
 	uint32_t id;
-	uint32_t of_primitive;		/* as successor, for the primitive this lock is inside of */
+	uint32_t of_primitive;		/* the class of the primitive that these locks are inside of, or 0 */
+	uint32_t misses;		/* searches in a row that found no name */
 	struct lock_class_key key;	/* texts of its own, but for kind */
 	struct label_set labels[LOCK_EVENTS];
 };

@@ -1,10 +1,11 @@
 /*
  * lock_naming.c - from a lock to its class, through what was noted at its creation.
  *
- *     lock_table  ->  class  ->  its successor, once a search found the name
- *                            ->  the class of the primitive that the lock is inside of
+ *     lock_table  ->  class  ->  the class of the primitive that the lock is inside of
  *
- * Each arrow is followed by one load in all samples but the first.
+ * Each arrow is followed by one load in all samples but the first.  Where creation gave no name, that first one
+ * searches for the lock, and what it finds takes the class's place in the table: other locks of
+ * the same line may have other names.
  */
 #include <config.h>
 
@@ -21,41 +22,57 @@
 #include "runtime/hot.h"
 #include "runtime/stats.h"
 
-struct lock_class *lock_class_named(const char *kind, const struct lock_name *name, const char *module)
+static struct lock_class *class_by(const char *kind, const struct lock_name *name, const char *module, bool is_unnamed)
 {
 	char label[LOCK_LABEL_BYTES];
 	lock_name_label(name, label);
-	struct lock_class *c = lock_class_intern(&(struct lock_class_key){kind, label, name->owner, module});
-	if (c && lock_name_wants_search(name) && !c->unnamed && (c->unnamed = malloc(sizeof(*name))))
-		*c->unnamed = *name;
+	return lock_class_intern(&(struct lock_class_key){kind, label, name->owner, module, is_unnamed});
+}
+
+struct lock_class *lock_class_named(const char *kind, const struct lock_name *name, const char *module)
+{
+	struct lock_class *c = class_by(kind, name, module, lock_name_wants_search(name));
+	struct lock_name *known = c && c->key.is_unnamed && !c->unnamed ? malloc(sizeof(*known)) : NULL;
+	if (known) {
+		*known = *name;
+		__atomic_store_n(&c->unnamed, known, __ATOMIC_RELEASE);
+	}
 	return c;
 }
 
-/* known: what its creation told, or NULL. */
+/* *name: what creation told, or all zero; completed.  Found or not, the class is one that is not searched for again. */
 static struct lock_class *search(PyObject *lock, const char *kind, const struct lock_place *place,
-				 const struct lock_name *known, const char *module)
+				 struct lock_name *name, const char *module)
 {
-	struct lock_name name = known ? *known : (struct lock_name){.line = 0};
 	stats_count(STAT_name_searches);
 	lock_name_from_search(place->tstate, lock, place->frames, place->depth, place->use,
-			      lock_sampler.inspects_objects, &name);
-	if (!name.name[0])
+			      lock_sampler.inspects_objects, name);
+	if (lock_name_wants_search(name))
 		stats_count(STAT_name_misses);
-	name.is_guess = false;		/* this is as good as it gets: not searched for again */
-	char label[LOCK_LABEL_BYTES];
-	lock_name_label(&name, label);
-	return lock_class_intern(&(struct lock_class_key){kind, label, name.owner, module});
+	return class_by(kind, name, module, false);
 }
+
+/*
+ * Each lock is searched for once.  Where so many, one after the other, were not found, the rest of their
+ * class goes without: many may be made for a moment, and each search takes microseconds.
+ */
+enum { MISSES_MAX = 16 };
 
 static struct lock_class *with_name(struct lock_class *c, PyObject *lock, const struct lock_place *place)
 {
 	if (!c->unnamed)
 		return c;
-	if (!c->successor) {
-		struct lock_class *found = search(lock, c->key.kind, place, c->unnamed, c->key.module);
-		c->successor = found ? found->id : c->id;
-	}
-	return lock_class_of(c->successor);
+	if (c->successor)
+		return lock_class_of(c->successor);
+	struct lock_name name = *c->unnamed;
+	struct lock_class *found = search(lock, c->key.kind, place, &name, c->key.module);
+	if (!found)
+		return c;
+	lock_table_replace(lock, found->id);
+	c->misses = lock_name_wants_search(&name) ? c->misses + 1 : 0;
+	if (c->misses >= MISSES_MAX)
+		c->successor = found->id;
+	return found;
 }
 
 static const char *kind_of(const struct lock_place *place)
@@ -85,8 +102,9 @@ struct lock_class *lock_naming_class(PyObject *lock, enum lock_kind kind, const 
 	if (c)
 		return as_primitive(with_name(c, lock, place), place);
 	char module[MODULE_NAME_MAX];
+	struct lock_name name = {.line = 0};
 	lock_exclude_module(place->tstate, place->use->skip, module);
-	c = search(lock, lock_kind_name(kind), place, NULL, module);
+	c = search(lock, lock_kind_name(kind), place, &name, module);
 	/* only a lock whose death we will see may keep its entry: addresses are used again */
 	if (c && lock_type_is_watched(Py_TYPE(lock), kind) && lock_table_put(lock, c->id))
 		stats_count(STAT_locks_unlisted);

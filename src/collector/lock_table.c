@@ -16,6 +16,7 @@
  *                                             unknown one: an atomic exchange at each creation
  *                                             (5 ns of 45) is not worth that
  *     get                put, remove          the asker keeps its own lock alive
+ *     replace (store w)  all                  likewise
  *     remove (store 0)   put of another lock  the slot is empty only afterwards
  *     new level          all                  levels are appended, under the mutex, and
  *                                             published by n_levels (release)
@@ -137,6 +138,13 @@ SNECK_HOT_CODE uint32_t lock_table_get(const void *lock)
 {
 	uint64_t *slot = slot_find(lock);
 	return slot ? __atomic_load_n(slot, __ATOMIC_RELAXED) & LOCK_CLASS_ID_MAX : LOCK_CLASS_NONE;
+}
+
+void lock_table_replace(const void *lock, uint32_t class_id)
+{
+	uint64_t *slot = slot_find(lock);
+	if (slot && class_id <= LOCK_CLASS_ID_MAX)
+		__atomic_store_n(slot, slot_key(lock) | class_id, __ATOMIC_RELAXED);
 }
 
 uint32_t lock_table_remove(const void *lock)

@@ -61,6 +61,9 @@ static inline uint32_t lock_table_get_first(const void *lock)
 /* LOCK_CLASS_NONE if the lock is unknown. */
 uint32_t lock_table_get(const void *lock);
 
+/* Another class for a lock that has one; an unknown one stays so. */
+void lock_table_replace(const void *lock, uint32_t class_id);
+
 /* The class it had, or LOCK_CLASS_NONE. */
 uint32_t lock_table_remove(const void *lock);
 

@@ -6,12 +6,13 @@ import contextlib
 import itertools
 import operator
 import threading
+import time
 import unittest
-from typing import Any, Iterator
+from typing import Any, Callable, Iterator
 
 import sneck
 from names_table import CREATED, FOUND, PREAMBLE, expectations, run
-from support import profiled
+from support import MS, Case, profiled
 
 exec(PREAMBLE, {})  # an import makes locks of its own, once
 
@@ -64,6 +65,80 @@ class Names(unittest.TestCase):
                 labels = {row.labels["lock name"] for row in seen.rows}
                 self.assertLessEqual(labels, {label for label, _ in expectations(source)})
                 self.assertEqual(len(labels), sum(lock.locked() for lock in early))  # each has the name of its first use
+
+
+class Pages:
+    """Its locks are all of one line, which does not name them."""
+
+    def __init__(self) -> None:
+        for name in "read_lock", "write_lock":
+            setattr(self, name, threading.Lock())
+
+    def read(self) -> None:
+        with self.read_lock:
+            pass
+
+    def write(self) -> None:
+        with self.write_lock:
+            pass
+
+
+def searches() -> int:
+    return int(sneck.status()["stats"]["name_searches"])
+
+
+def make_one(_: int) -> Any:
+    return threading.Lock()
+
+
+def wait_for(lock: Any, use: Callable[[], None]) -> None:
+    """A thread that takes the lock waits 30 ms."""
+    thread = threading.Thread(target=use)
+    with lock:
+        thread.start()
+        time.sleep(0.03)
+    thread.join()
+
+
+class Searched(Case):
+    def test_locks_of_one_line_have_each_their_own_name(self) -> None:
+        with profiled() as seen:
+            before, many = searches(), [Pages() for _ in range(30)]
+            for _ in range(3):
+                for pages in many:
+                    pages.read()
+                    pages.write()
+            searched = searches() - before
+            owners = {lock["name"].rpartition(":")[2]: lock["owner"] for lock in sneck.lock_stats()}
+        self.assertEqual([seen.rows.of(name).acquires for name in ("read_lock", "write_lock")], [90, 90])
+        self.assertEqual(owners, {"read_lock": "Pages", "write_lock": "Pages"})
+        self.assertEqual(searched, 60, "once for each lock")
+
+    def test_waits_are_counted_by_name(self) -> None:
+        def attempt() -> None:
+            with profiled(0):
+                for pages in Pages(), Pages():
+                    wait_for(pages.write_lock, pages.write)
+                    wait_for(pages.read_lock, pages.read)
+                    wait_for(pages.read_lock, pages.read)
+                stats = {lock["name"].rpartition(":")[2]: lock for lock in sneck.lock_stats()}
+            contended = {name: lock["contended"] for name, lock in stats.items()}
+            self.assertEqual(contended, {"write_lock": 2, "read_lock": 4})
+            self.assert_close(stats["write_lock"]["wait_ns"], 60 * MS, 0.2)
+            self.assert_close(stats["read_lock"]["wait_ns"], 120 * MS, 0.2)
+
+        self.attempts(attempt)
+
+    def test_those_never_found_are_soon_no_longer_looked_for(self) -> None:
+        kept: list[Any] = []
+        with profiled() as seen:
+            before = searches()
+            exhaust(map(kept.append, map(make_one, range(100))))
+            exhaust(map(take, kept))
+            self.assertEqual(searches() - before, 16)
+            exhaust(map(take, map(make_one, range(100))))  # these live for a moment; made by the same line, exhaust()'s
+            self.assertEqual(searches() - before, 16)
+        self.assertEqual(seen.rows.of("").acquires, 200)
 
 
 if __name__ == "__main__":

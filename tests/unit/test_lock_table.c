@@ -31,6 +31,21 @@ START_TEST(what_was_put_is_found_until_it_is_removed)
 }
 END_TEST
 
+START_TEST(a_lock_that_is_known_may_get_another_class)
+{
+	enum { APART = LOCK_TABLE_FIRST * 16, N = 100 };	/* all but one stand in other levels than the first */
+	for (size_t i = 0; i < N; i++)
+		ck_assert_int_eq(lock_table_put(address(i, APART), 1 + i), OK);
+	for (size_t i = 0; i < N; i += 2)
+		lock_table_replace(address(i, APART), 1001 + i);
+	lock_table_replace(address(1, APART), LOCK_CLASS_ID_MAX + 1);
+	lock_table_replace(address(N, APART), 5);
+	for (size_t i = 0; i < N; i++)
+		ck_assert_uint_eq(lock_table_get(address(i, APART)), i % 2 ? 1 + i : 1001 + i);
+	ck_assert_uint_eq(lock_table_get(address(N, APART)), LOCK_CLASS_NONE);
+}
+END_TEST
+
 START_TEST(a_lock_takes_32_bytes_at_most)
 {
 	size_t n = 0;
@@ -118,7 +133,7 @@ START_TEST(threads_without_a_common_gil_lose_an_entry_at_worst)
 }
 END_TEST
 
-UNIT_TESTS("lock_table", what_was_put_is_found_until_it_is_removed, a_lock_takes_32_bytes_at_most,
-	   places_are_used_again, what_does_not_fit_a_slot_is_refused,
+UNIT_TESTS("lock_table", what_was_put_is_found_until_it_is_removed, a_lock_that_is_known_may_get_another_class,
+	   a_lock_takes_32_bytes_at_most, places_are_used_again, what_does_not_fit_a_slot_is_refused,
 	   addresses_with_the_same_first_place_do_not_disturb_each_other, an_address_that_does_not_fit_harms_no_other,
 	   threads_without_a_common_gil_lose_an_entry_at_worst)
