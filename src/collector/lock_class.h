@@ -62,6 +62,7 @@ struct lock_class {
 
 	uint32_t id;
 	uint32_t of_primitive;		/* the class of the primitive that these locks are inside of, or 0 */
+	const void *of_type;		/* of a semaphore: of which type it is the class; to be compared, never read */
 	uint32_t misses;		/* searches in a row that found no name */
 	struct lock_class_key key;	/* texts of its own, but for kind */
 	struct label_set labels[LOCK_EVENTS];

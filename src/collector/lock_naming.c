@@ -75,23 +75,29 @@ static struct lock_class *with_name(struct lock_class *c, PyObject *lock, const 
 	return found;
 }
 
-static const char *kind_of(const struct lock_place *place)
+static struct lock_class *class_of_kind(const struct lock_class *c, const char *kind)
 {
-	if (!primitive_is_semaphores(place->use->role))
-		return place->use->kind;
-	return semaphore_kind(lock_search_first_argument(place->tstate, place->use->owner_frame));
+	struct lock_class_key key = c->key;
+	key.kind = kind;
+	return lock_class_intern(&key);
 }
 
-/* The user knows the semaphore, not the lock inside. */
+/*
+ * The user knows the semaphore, not the lock inside.  One line may make semaphores of both kinds, so what is kept
+ * is that of the last one's type.  Of another primitive the first kind stays: it is that of the function, and a
+ * logging.StreamHandler has functions of logging.Handler.
+ */
 static struct lock_class *as_primitive(struct lock_class *c, const struct lock_place *place)
 {
 	if (!place->use->kind || place->use->role == PRIMITIVE_TRANSPARENT)
 		return c;
-	if (!c->of_primitive) {
-		struct lock_class_key key = c->key;
-		key.kind = kind_of(place);
-		struct lock_class *primitive = lock_class_intern(&key);
+	bool is_semaphore = primitive_is_semaphores(place->use->role);
+	PyObject *semaphore = is_semaphore ? lock_search_first_argument(place->tstate, place->use->owner_frame) : NULL;
+	const PyTypeObject *type = semaphore ? Py_TYPE(semaphore) : NULL;
+	if (!c->of_primitive || c->of_type != type) {
+		struct lock_class *primitive = class_of_kind(c, is_semaphore ? semaphore_kind(semaphore) : place->use->kind);
 		c->of_primitive = primitive ? primitive->id : c->id;
+		c->of_type = type;
 	}
 	return lock_class_of(c->of_primitive);
 }
@@ -117,8 +123,9 @@ SNECK_HOT_CODE struct lock_class *lock_naming_known(const PyObject *lock)
 	return c && c->unnamed ? lock_class_of(c->successor) : c;
 }
 
-struct lock_class *lock_naming_known_primitive(const PyObject *lock)
+struct lock_class *lock_naming_known_semaphore(const PyObject *lock, const PyObject *semaphore)
 {
 	struct lock_class *c = lock_naming_known(lock);
-	return c ? lock_class_of(c->of_primitive) : NULL;
+	const PyTypeObject *type = semaphore ? Py_TYPE(semaphore) : NULL;
+	return c && c->of_type == type ? lock_class_of(c->of_primitive) : NULL;
 }

@@ -27,7 +27,7 @@ struct lock_class *lock_naming_class(PyObject *lock, enum lock_kind kind, const 
 /* The same for one whose name is known, used by the user's own code.  Else NULL: ask the above. */
 struct lock_class *lock_naming_known(const PyObject *lock);
 
-/* The same of the semaphore, Queue, ... that this lock is inside of. */
-struct lock_class *lock_naming_known_primitive(const PyObject *lock);
+/* The same of the semaphore (NULL: unknown) that this lock is inside of. */
+struct lock_class *lock_naming_known_semaphore(const PyObject *lock, const PyObject *semaphore);
 
 #endif

@@ -146,7 +146,8 @@ static enum lock_event failure_of(const struct lock_call *call, bool is_contende
 /* Count one that had to wait.  Is it kept, and for how many does it stand? */
 static bool count_wait(struct operation *op, int64_t wait_ns, bool has_it, double *weight)
 {
-	struct lock_class *c = lock_naming_known_primitive(op->call->lock);
+	PyObject *semaphore = lock_search_first_argument(op->tstate, op->use.owner_frame);
+	struct lock_class *c = lock_naming_known_semaphore(op->call->lock, semaphore);
 	if (!c) {
 		operation_look_around(op, op->thread, op->call);
 		c = op->lock_class;

@@ -64,6 +64,7 @@ class Blocking(Case):
         n, waited = self.threads * self.rounds, [ns for ns in crowd.waits_ns if ns > MS]
         rows = seen.rows.of("permits")
         self.assertGreater(len(waited), n // 2, "nobody had to wait")
+        self.assertEqual(stats["kind"], f"threading.{kind.__name__}")
         self.assertLessEqual(abs(stats["contended"] - len(waited)), 2 + n // 50, "contended")
         self.assertEqual(rows.contended, stats["contended"], "all that waited is kept")
         self.assert_close(stats["wait_ns"], sum(waited), 0.03, "exact wait")
@@ -248,6 +249,20 @@ class Kinds(Case):
         for name, kind in (("plain", "Semaphore"), ("bounded", "BoundedSemaphore"), ("pool", "BoundedSemaphore")):
             rows = seen.rows.of(name, lock_kind=f"threading.{kind}")
             self.assertEqual((rows.acquires, rows.releases), (1, 1), (name, seen.rows.of(name)))
+
+    def test_one_line_may_make_both(self) -> None:
+        def make(kind):
+            both = kind()
+            return both
+
+        for kinds in KINDS, KINDS[::-1]:
+            with profiled() as seen:
+                for each in [make(kind) for kind in kinds * 2]:
+                    with each:
+                        pass
+            for kind in kinds:
+                rows = seen.rows.of("both", lock_kind=f"threading.{kind.__name__}")
+                self.assertEqual((rows.acquires, rows.releases), (2, 2), (kind, seen.rows.of("both")))
 
 
 class Strangers(Case):
