@@ -70,13 +70,19 @@ static bool is_found(const struct search *s)
 	return s->finding->name != NULL;
 }
 
-/* A slot's value, or NULL; new reference. */
+/*
+ * A slot's value, or NULL; new reference.  A class may have the descriptor of another, `lock = Other.lock`,
+ * whose objects are larger than its own.
+ */
 static PyObject *slot_value(PyObject *object, PyObject *descriptor)
 {
-	const PyMemberDef *member = ((struct member_descriptor *)descriptor)->member;
-	if (!slots_are_proved || (member->type != T_OBJECT && member->type != T_OBJECT_EX))
+	const struct member_descriptor *slot = (struct member_descriptor *)descriptor;
+	if (!slots_are_proved || !PyType_IsSubtype(Py_TYPE(object), (PyTypeObject *)slot->type))
 		return NULL;
+	const PyMemberDef *member = slot->member;
 	PyObject *value;
+	if (member->type != T_OBJECT && member->type != T_OBJECT_EX)
+		return NULL;
 	memcpy(&value, (char *)object + member->offset, sizeof(value));
 	return Py_XNewRef(value);
 }

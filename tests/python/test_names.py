@@ -40,7 +40,7 @@ def naming_locks(record):
         _sneck._on_name(lambda *_: None)
 
 
-class Names(unittest.TestCase):
+class Names(Case):
     maxDiff = None
 
     def check(self, expected, record):
@@ -162,6 +162,25 @@ class Search(Names):
             found = space["look"](first, meta, Items(a=1), Row([1]), Holder())
             os._exit(0 if found[0].endswith(":lock") else 1)
         self.assertEqual(os.waitpid(pid, 0)[1], 0)
+
+    def test_a_slot_of_another_class_is_not_read(self):
+        """It would be 1.6 MB behind the object."""
+        ran = run_child("""
+            import threading
+            from sneck import _sneck
+            _sneck._name_init()
+            class Far:
+                __slots__ = [f"a{i:06}" for i in range(200_000)] + ["lock"]
+            class Near:
+                __slots__ = ()
+                lock = Far.lock
+            def use(near, rows):
+                near.lock if rows is None else None
+                return _sneck._search_name(rows[0])[0]
+            print(use(Near(), [threading.Lock()]))
+            """, start=None)
+        self.assert_clean(ran)
+        self.assertRegex(ran.out, r"^program\.py:\d+:rows\[\.\.\.\]\n$")
 
     def test_searching_makes_nothing_that_is_collected(self):
         class Inner:
