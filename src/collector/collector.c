@@ -110,40 +110,40 @@ void collector_lock_stats(void (*visit)(void *context, const struct lock_stats *
 {
 	for (uint32_t id = 1; id <= lock_class_last(); id++) {
 		struct lock_class *c = lock_class_of(id);
-		struct lock_counts counts;
-		lock_class_read(c, &counts);
-		if (!counts.contended && counts.acquires <= 0 && counts.hold_ns <= 0)
+		struct lock_sums sums;
+		lock_class_read(c, &sums);
+		if (!sums.contended && sums.acquires <= 0 && sums.hold_ns <= 0)
 			continue;
 		struct lock_stats lock = {
 			.name = c->key.name, .kind = c->key.kind, .owner = c->key.owner,
-			.acquires = counts.acquires, .hold_ns = counts.hold_ns,
-			.contended = counts.contended, .wait_ns = counts.wait_ns, .wait_max_ns = counts.wait_max_ns,
+			.acquires = sums.acquires, .hold_ns = sums.hold_ns,
+			.contended = sums.contended, .wait_ns = sums.wait_ns, .wait_max_ns = sums.wait_max_ns,
 		};
-		memcpy(lock.wait_histogram, counts.wait_histogram, sizeof(lock.wait_histogram));
+		memcpy(lock.wait_histogram, sums.wait_histogram, sizeof(lock.wait_histogram));
 		visit(context, &lock);
 	}
 }
 
-static json_t *histogram(const uint32_t counts[HISTOGRAM_BUCKETS])
+static json_t *histogram(const uint64_t counts[HISTOGRAM_BUCKETS])
 {
 	json_t *buckets = json_object();
 	char key[12];
 	for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++)
 		if (counts[i]) {
 			snprintf(key, sizeof(key), "%u", i);
-			json_object_set_new(buckets, key, json_integer(counts[i]));
+			json_object_set_new(buckets, key, json_integer((json_int_t)counts[i]));
 		}
 	return buckets;
 }
 
 /* Format: docs/reading-a-report.md. */
-static void note(const struct lock_class *c, const struct lock_counts *counts,
+static void note(const struct lock_class *c, const struct lock_sums *sums,
 		    void (*add)(void *context, const char *text), void *context)
 {
 	json_t *lock = json_pack("{s:s, s:s, s:s, s:f, s:I, s:I, s:I, s:o}", "name", c->key.name, "kind", c->key.kind,
-				 "owner", c->key.owner, "acquires", counts->acquires, "contended", (json_int_t)counts->contended,
-				 "wait_ns", (json_int_t)counts->wait_ns, "wait_max_ns", (json_int_t)counts->wait_max_ns,
-				 "wait_histogram", histogram(counts->wait_histogram));
+				 "owner", c->key.owner, "acquires", sums->acquires, "contended", (json_int_t)sums->contended,
+				 "wait_ns", (json_int_t)sums->wait_ns, "wait_max_ns", (json_int_t)sums->wait_max_ns,
+				 "wait_histogram", histogram(sums->wait_histogram));
 	char *json = lock ? json_dumps(lock, JSON_COMPACT) : NULL, *text;
 	if (json && asprintf(&text, "sneck-lock-stats %s", json) >= 0) {
 		add(context, text);
@@ -157,9 +157,9 @@ void collector_notes(void (*add)(void *context, const char *text), void *context
 {
 	for (uint32_t id = 1; id <= lock_class_last(); id++) {
 		struct lock_class *c = lock_class_of(id);
-		struct lock_counts counts;
-		if (lock_class_take(c, &counts) && counts.contended)
-			note(c, &counts, add, context);
+		struct lock_sums sums;
+		if (lock_class_take(c, &sums) && sums.contended)
+			note(c, &sums, add, context);
 	}
 }
 

@@ -32,7 +32,7 @@ struct lock_stats {
 	const char *owner;		/* "" if there is none */
 	double acquires, hold_ns;	/* estimated; but contended acquires are counted */
 	uint64_t contended, wait_ns, wait_max_ns;	/* exact, of attempts that found the lock taken */
-	uint32_t wait_histogram[HISTOGRAM_BUCKETS];
+	uint64_t wait_histogram[HISTOGRAM_BUCKETS];
 };
 
 /* Show each lock that has something to tell; what the visitor gets is borrowed until it returns. */

@@ -140,17 +140,29 @@ void lock_class_exclude(bool (*is_excluded)(const char *module))
 	mutex_unlock(&classes_lock);
 }
 
+struct lock_history {
+	struct lock_counts now;		/* since the last lock_class_take() */
+	struct lock_sums before;
+};
+
+static struct lock_history *history_of(const struct lock_class *c)
+{
+	return __atomic_load_n(&c->history, __ATOMIC_ACQUIRE);
+}
+
 /* Most classes are never contended: their counts are made when there is something to count. */
 SNECK_HOT_CODE struct lock_counts *lock_class_counts(struct lock_class *c)
 {
-	struct lock_counts *none = NULL, *counts = __atomic_load_n(&c->counts, __ATOMIC_ACQUIRE);
-	if (counts)
-		return counts;
-	counts = calloc(2, sizeof(*counts));
-	if (!counts || __atomic_compare_exchange_n(&c->counts, &none, counts, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
-		return counts;
-	free(counts);
-	return none;
+	struct lock_history *none = NULL, *history = history_of(c);
+	if (history)
+		return &history->now;
+	history = calloc(1, sizeof(*history));
+	if (!history)
+		return NULL;
+	if (__atomic_compare_exchange_n(&c->history, &none, history, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+		return &history->now;
+	free(history);
+	return &none->now;
 }
 
 /* Of every wait there is, while its thread holds the lock: two additions. */
@@ -189,17 +201,16 @@ void lock_class_count_hold(struct lock_class *c, double hold_ns)
 		estimate_add(&counts->hold_ns, hold_ns);
 }
 
-static void counts_add(struct lock_counts *sum, const struct lock_counts *more)
+static void sums_add(struct lock_sums *sums, const struct lock_sums *more)
 {
-	sum->acquires += more->acquires;
-	sum->hold_ns += more->hold_ns;
-	sum->contended += more->contended;
-	sum->no_acquires += more->no_acquires;
-	sum->wait_ns += more->wait_ns;
-	if (more->wait_max_ns > sum->wait_max_ns)
-		sum->wait_max_ns = more->wait_max_ns;
+	sums->acquires += more->acquires;
+	sums->hold_ns += more->hold_ns;
+	sums->contended += more->contended;
+	sums->wait_ns += more->wait_ns;
+	if (more->wait_max_ns > sums->wait_max_ns)
+		sums->wait_max_ns = more->wait_max_ns;
 	for (size_t i = 0; i < HISTOGRAM_BUCKETS; i++)
-		sum->wait_histogram[i] += more->wait_histogram[i];
+		sums->wait_histogram[i] += more->wait_histogram[i];
 }
 
 /* Each count as it is now; with `take` it begins from zero again, and none is lost. */
@@ -223,39 +234,39 @@ static double estimate_now(double *estimate, bool take)
 	return now;
 }
 
-static void counts_now(struct lock_counts *from, bool take, struct lock_counts *counts)
+static void sum_up(struct lock_counts *counts, bool take, struct lock_sums *sums)
 {
-	*counts = (struct lock_counts){
-		.acquires = estimate_now(&from->acquires, take), .hold_ns = estimate_now(&from->hold_ns, take),
-		.wait_ns = count_now(&from->wait_ns, take), .wait_max_ns = count_now(&from->wait_max_ns, take),
-		.no_acquires = count_now(&from->no_acquires, take),
+	*sums = (struct lock_sums){
+		.acquires = estimate_now(&counts->acquires, take), .hold_ns = estimate_now(&counts->hold_ns, take),
+		.wait_ns = count_now(&counts->wait_ns, take), .wait_max_ns = count_now(&counts->wait_max_ns, take),
 	};
+	uint64_t no_acquires = count_now(&counts->no_acquires, take);
 	for (size_t i = 0; i < HISTOGRAM_BUCKETS; i++)
-		counts->contended += counts->wait_histogram[i] = bucket_now(&from->wait_histogram[i], take);
-	counts->acquires += (double)counts->contended - (double)counts->no_acquires;
+		sums->contended += sums->wait_histogram[i] = bucket_now(&counts->wait_histogram[i], take);
+	sums->acquires += (double)sums->contended - (double)no_acquires;
 }
 
-bool lock_class_take(struct lock_class *c, struct lock_counts *counts)
+bool lock_class_take(struct lock_class *c, struct lock_sums *sums)
 {
-	struct lock_counts *kept = __atomic_load_n(&c->counts, __ATOMIC_ACQUIRE);
-	*counts = (struct lock_counts){0};
+	struct lock_history *history = history_of(c);
+	*sums = (struct lock_sums){0};
 	mutex_lock(&classes_lock);
-	if (kept) {
-		counts_now(&kept[0], true, counts);
-		counts_add(&kept[1], counts);
+	if (history) {
+		sum_up(&history->now, true, sums);
+		sums_add(&history->before, sums);
 	}
 	mutex_unlock(&classes_lock);
-	return counts->contended || counts->acquires > 0 || counts->hold_ns > 0;
+	return sums->contended || sums->acquires > 0 || sums->hold_ns > 0;
 }
 
-void lock_class_read(struct lock_class *c, struct lock_counts *counts)
+void lock_class_read(struct lock_class *c, struct lock_sums *sums)
 {
-	struct lock_counts *kept = __atomic_load_n(&c->counts, __ATOMIC_ACQUIRE);
-	*counts = (struct lock_counts){0};
+	struct lock_history *history = history_of(c);
+	*sums = (struct lock_sums){0};
 	mutex_lock(&classes_lock);
-	if (kept) {
-		counts_now(&kept[0], false, counts);
-		counts_add(counts, &kept[1]);
+	if (history) {
+		sum_up(&history->now, false, sums);
+		sums_add(sums, &history->before);
 	}
 	mutex_unlock(&classes_lock);
 }
@@ -263,10 +274,10 @@ void lock_class_read(struct lock_class *c, struct lock_counts *counts)
 uint64_t lock_class_contended(void)
 {
 	uint64_t sum = 0;
-	struct lock_counts counts;
+	struct lock_sums sums;
 	for (uint32_t id = 1, last = lock_class_last(); id <= last; id++) {
-		lock_class_read(lock_class_of(id), &counts);
-		sum += counts.contended;
+		lock_class_read(lock_class_of(id), &sums);
+		sum += sums.contended;
 	}
 	return sum;
 }
@@ -274,14 +285,14 @@ uint64_t lock_class_contended(void)
 void lock_class_reset_counts(void)
 {
 	mutex_lock(&classes_lock);
-	struct lock_counts forgotten;
+	struct lock_sums forgotten;
 	for (uint32_t id = 1; id <= last_id; id++) {
-		struct lock_counts *kept = __atomic_load_n(&lock_classes[id]->counts, __ATOMIC_ACQUIRE);
-		if (!kept)
+		struct lock_history *history = history_of(lock_classes[id]);
+		if (!history)
 			continue;
-		counts_now(&kept[0], true, &forgotten);
-		stats_add(STAT_contended, forgotten.contended + kept[1].contended);
-		kept[1] = (struct lock_counts){0};
+		sum_up(&history->now, true, &forgotten);
+		stats_add(STAT_contended, forgotten.contended + history->before.contended);
+		history->before = (struct lock_sums){0};
 	}
 	mutex_unlock(&classes_lock);
 }
@@ -301,6 +312,6 @@ void lock_class_postfork_child(void)
 	mutex_postfork_child(&classes_lock);
 	/* nobody else is here who counts: no need to take each count by itself */
 	for (uint32_t id = 1; id <= last_id; id++)
-		if (lock_classes[id]->counts)
-			memset(lock_classes[id]->counts, 0, 2 * sizeof(struct lock_counts));
+		if (lock_classes[id]->history)
+			memset(lock_classes[id]->history, 0, sizeof(struct lock_history));
 }

@@ -32,13 +32,19 @@ enum lock_event {
 	LOCK_EVENTS
 };
 
-/* Counts since the start, or since the last upload. */
+/* What is counted since the last upload, by all threads at once. */
 struct lock_counts {
-	double acquires, hold_ns;		/* estimated; but contended acquires are counted */
+	double acquires, hold_ns;		/* estimated; without contended acquires */
 	uint64_t wait_ns, wait_max_ns;		/* exact, of attempts that found the lock taken */
-	uint64_t contended;			/* how many these were: the histogram's sum */
-	uint64_t no_acquires;			/* those of them that are no acquire: failed, or a semaphore's */
-	uint32_t wait_histogram[HISTOGRAM_BUCKETS];
+	uint64_t no_acquires;			/* those of them that failed */
+	uint32_t wait_histogram[HISTOGRAM_BUCKETS];	/* short, to be few lines; it does not wrap between uploads */
+};
+
+/* What that amounts to, since then or since the start. */
+struct lock_sums {
+	double acquires, hold_ns;		/* estimated; but contended acquires are counted */
+	uint64_t contended, wait_ns, wait_max_ns;	/* exact, of attempts that found the lock taken */
+	uint64_t wait_histogram[HISTOGRAM_BUCKETS];	/* contended is its sum */
 };
 
 /*
@@ -55,7 +61,7 @@ struct lock_class_key {
 
 struct lock_class {
 	/* what every wait reads, in one line */
-	struct lock_counts *counts;	/* [2]: since the last lock_class_take(), and before; NULL: all zero */
+	struct lock_history *history;	/* its counts and what was taken of them before; NULL: all zero */
 	struct lock_name *unnamed;	/* creation gave no name: what is known; a lock's first sample looks for the rest */
 	uint32_t successor;		/* what its locks belong to where they are searched for no more, or 0 */
 	bool is_excluded;		/* of a module the user does not want to see: its samples are left out */
@@ -108,10 +114,10 @@ void lock_class_count_acquires(struct lock_class *lock_class, double n);
 void lock_class_count_hold(struct lock_class *lock_class, double hold_ns);
 
 /* Move the counts since the last call out, and into the totals.  False: there were none. */
-bool lock_class_take(struct lock_class *lock_class, struct lock_counts *counts);
+bool lock_class_take(struct lock_class *lock_class, struct lock_sums *sums);
 
 /* Totals and what came since. */
-void lock_class_read(struct lock_class *lock_class, struct lock_counts *counts);
+void lock_class_read(struct lock_class *lock_class, struct lock_sums *sums);
 
 /* How many attempts found their lock taken, of all classes since the last reset; the rest is in STAT_contended. */
 uint64_t lock_class_contended(void);

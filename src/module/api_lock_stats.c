@@ -60,10 +60,10 @@ static PyObject *wait_histogram(const struct lock_stats *lock)
 {
 	PyObject *list = PyList_New(0);
 	for (unsigned i = 0; list && i < HISTOGRAM_BUCKETS; i++) {
-		uint32_t n = lock->wait_histogram[i];
+		uint64_t n = lock->wait_histogram[i];
 		if (!n)
 			continue;
-		PyObject *row = Py_BuildValue("(LI)", (long long)histogram_lower_ns(i), (unsigned)n);
+		PyObject *row = Py_BuildValue("(LK)", (long long)histogram_lower_ns(i), (unsigned long long)n);
 		if (!row || PyList_Append(list, row) < 0)
 			Py_CLEAR(list);
 		Py_XDECREF(row);

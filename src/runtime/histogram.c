@@ -20,7 +20,7 @@ static int64_t middle_ns(unsigned bucket, int64_t max_ns)
 	return middle < max_ns ? middle : max_ns;
 }
 
-int64_t histogram_quantile(const uint32_t counts[HISTOGRAM_BUCKETS], double q, int64_t max_ns)
+int64_t histogram_quantile(const uint64_t counts[HISTOGRAM_BUCKETS], double q, int64_t max_ns)
 {
 	uint64_t total = 0, passed = 0;
 	for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++)

@@ -38,6 +38,6 @@ int64_t histogram_lower_ns(unsigned bucket);
  * of its bucket, so at most 9.1 % off, and never more than max_ns, the longest one seen.
  * 0 if none were counted.
  */
-int64_t histogram_quantile(const uint32_t counts[HISTOGRAM_BUCKETS], double q, int64_t max_ns);
+int64_t histogram_quantile(const uint64_t counts[HISTOGRAM_BUCKETS], double q, int64_t max_ns);
 
 #endif

@@ -42,7 +42,7 @@ END_TEST
 START_TEST(histogram_quantiles_are_within_ten_percent)
 {
 	/* durations 1 us, 2 us, ... 10,000 us: the quantile q is q * 10 ms */
-	uint32_t counts[HISTOGRAM_BUCKETS] = {0};
+	uint64_t counts[HISTOGRAM_BUCKETS] = {0};
 	for (int64_t us = 1; us <= 10000; us++)
 		counts[histogram_bucket(us * 1000)]++;
 	const double fractions[] = {0.01, 0.1, 0.5, 0.9, 0.99, 1};
@@ -56,7 +56,7 @@ END_TEST
 
 START_TEST(histogram_quantile_is_never_above_the_longest)
 {
-	uint32_t counts[HISTOGRAM_BUCKETS] = {0};
+	uint64_t counts[HISTOGRAM_BUCKETS] = {0};
 	counts[histogram_bucket(900)] = 3;
 	ck_assert_int_eq(histogram_quantile(counts, 0.5, 10000), 939);	/* 2^(39.5/4) */
 	ck_assert_int_eq(histogram_quantile(counts, 0.5, 900), 900);
@@ -65,7 +65,7 @@ END_TEST
 
 START_TEST(histogram_of_nothing_has_quantile_zero)
 {
-	uint32_t counts[HISTOGRAM_BUCKETS] = {0};
+	uint64_t counts[HISTOGRAM_BUCKETS] = {0};
 	ck_assert_int_eq(histogram_quantile(counts, 0.5, 100), 0);
 }
 END_TEST

@@ -84,26 +84,42 @@ END_TEST
 START_TEST(counts_are_exact_and_taken_once)
 {
 	struct lock_class *c = intern("threading.Lock", "b.py:1:x", "");
-	struct lock_counts counts;
-	ck_assert(!lock_class_take(c, &counts));
+	struct lock_sums sums;
+	ck_assert(!lock_class_take(c, &sums));
 	lock_counts_add_wait(lock_class_counts(c), 1000, true);
 	lock_counts_add_wait(lock_class_counts(c), 5000, false);
 	lock_class_count_acquires(c, 100);
 	lock_class_count_hold(c, 7.5);
-	ck_assert(lock_class_take(c, &counts));
-	ck_assert_uint_eq(counts.contended, 2);
-	ck_assert_uint_eq(counts.wait_ns, 6000);
-	ck_assert_uint_eq(counts.wait_max_ns, 5000);
-	ck_assert_double_eq(counts.acquires, 101);
-	ck_assert(!lock_class_take(c, &counts));
+	ck_assert(lock_class_take(c, &sums));
+	ck_assert_uint_eq(sums.contended, 2);
+	ck_assert_uint_eq(sums.wait_ns, 6000);
+	ck_assert_uint_eq(sums.wait_max_ns, 5000);
+	ck_assert_double_eq(sums.acquires, 101);
+	ck_assert(!lock_class_take(c, &sums));
 	lock_counts_add_wait(lock_class_counts(c), 9000, true);
-	lock_class_read(c, &counts);
-	ck_assert_uint_eq(counts.contended, 3);
-	ck_assert_double_eq(counts.acquires, 102);
-	ck_assert_uint_eq(counts.wait_max_ns, 9000);
+	lock_class_read(c, &sums);
+	ck_assert_uint_eq(sums.contended, 3);
+	ck_assert_double_eq(sums.acquires, 102);
+	ck_assert_uint_eq(sums.wait_max_ns, 9000);
 	lock_class_reset_counts();
-	lock_class_read(c, &counts);
-	ck_assert_uint_eq(counts.contended, 0);
+	lock_class_read(c, &sums);
+	ck_assert_uint_eq(sums.contended, 0);
+}
+END_TEST
+
+START_TEST(more_waits_than_32_bits_hold_are_counted)
+{
+	struct lock_class *c = intern("threading.Lock", "b.py:2:often", "");
+	struct lock_sums sums;
+	lock_class_counts(c)->wait_histogram[histogram_bucket(1000)] = UINT32_MAX;
+	ck_assert(lock_class_take(c, &sums));
+	lock_counts_add_wait(lock_class_counts(c), 1000, true);
+	ck_assert(lock_class_take(c, &sums));
+	ck_assert_uint_eq(sums.contended, 1);
+	lock_class_read(c, &sums);
+	ck_assert_uint_eq(sums.contended, UINT64_C(1) << 32);
+	ck_assert_uint_eq(sums.wait_histogram[histogram_bucket(1000)], UINT64_C(1) << 32);
+	ck_assert_int_ge(histogram_quantile(sums.wait_histogram, 0.5, 1000), 900);
 }
 END_TEST
 
@@ -122,7 +138,7 @@ static void *wait_often(void *of_class)
 START_TEST(no_wait_is_lost_between_those_that_count_and_one_that_takes)
 {
 	struct lock_class *c = intern("threading.Lock", "a.py:3:z", "");
-	struct lock_counts taken = {0}, now, all;
+	struct lock_sums taken = {0}, now, all;
 	pthread_t threads[WAITERS];
 	for (int i = 0; i < WAITERS; i++)
 		ck_assert_int_eq(pthread_create(&threads[i], NULL, wait_often, c), 0);
@@ -166,4 +182,5 @@ END_TEST
 
 UNIT_TESTS("lock_class", equal_texts_are_one_class, one_of_two_modules_with_equal_names_is_excluded,
 	   labels_say_kind_name_owner_and_event, counts_are_exact_and_taken_once,
-	   no_wait_is_lost_between_those_that_count_and_one_that_takes, too_many_names_become_one_that_says_so)
+	   more_waits_than_32_bits_hold_are_counted, no_wait_is_lost_between_those_that_count_and_one_that_takes,
+	   too_many_names_become_one_that_says_so)
