@@ -727,11 +727,6 @@ static void follow(struct machine *m, size_t offset, struct arrival arrival)
 	}
 }
 
-int bytecode_init(void)
-{
-	return opcodes_init();
-}
-
 int bytecode_follow(PyObject *code, uintptr_t instruction, struct arrival arrival, struct destination *destination)
 {
 	memset(destination, 0, sizeof(*destination));

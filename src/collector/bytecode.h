@@ -40,11 +40,8 @@ struct destination {
 	PyObject *keyword;	/* str, new reference or NULL: passed on under this name, if nothing better is known */
 };
 
-/* Once per process, with the GIL.  ERR_LAYOUT: this interpreter's bytecode stays unread. */
-int bytecode_init(void);
-
 /*
- * Follow the value from the instruction at this byte of the code object.  With the GIL.
+ * Follow the value from the instruction at this byte of the code object.  With the GIL, after opcodes_init().
  * Runs no Python code and makes no object that the garbage collector tracks; yet not for
  * use inside a sample: it decodes up to a few hundred instructions.  OK, or ERR_NOMEM.
  */

@@ -47,7 +47,7 @@ void collector_notes(void (*add)(void *context, const char *text), void *context
 /* What runs and how: what was proved, what was refused and why. */
 void collector_status(struct status *status);
 
-/* Around a fork: all locks of the collector and of what it stands on, LOCK_RANK_THREADS to CODES. */
+/* Around a fork: all locks of the collector and of what it stands on, LOCK_RANK_THREADS to PRIMITIVES. */
 void collector_prefork(void);
 void collector_postfork_parent(void);
 void collector_postfork_child(void);

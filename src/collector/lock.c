@@ -368,7 +368,7 @@ static int prove_all(const char **reason)
 	PyErr_Clear();
 	if (error)
 		return error;
-	lock_look_prove(make_lock, make_rlock, &look_reason);
+	look_reason = lock_look_prove(make_lock, make_rlock);
 	lock_stubs_map();
 	is_proved = true;
 	return OK;

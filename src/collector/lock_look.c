@@ -20,7 +20,6 @@
 #include <string.h>
 
 #include "collector/lock_hooks.h"
-#include "runtime/error.h"
 #include "runtime/safe_read.h"
 
 enum { LOCK_BYTES_MAX = 256, WORD = sizeof(uintptr_t) };
@@ -207,11 +206,10 @@ static const char *prove_pair(PyObject *(*make)(void), const char *(*prove_kind)
 	return reason;
 }
 
-int lock_look_prove(PyObject *(*make_lock)(void), PyObject *(*make_rlock)(void), const char **reason)
+const char *lock_look_prove(PyObject *(*make_lock)(void), PyObject *(*make_rlock)(void))
 {
 	memset(lock_looks, 0, sizeof(lock_looks));
 	rlock_owner_look = (struct rlock_owner){0};
 	const char *of_lock = prove_pair(make_lock, prove_lock), *of_rlock = prove_pair(make_rlock, prove_rlock);
-	*reason = of_lock ? of_lock : of_rlock;
-	return *reason ? ERR_LAYOUT : OK;
+	return of_lock ? of_lock : of_rlock;
 }

@@ -8,9 +8,9 @@
 
 /*
  * Find and prove the places in lock_look (lock_hooks.h), on locks the two functions make
- * (new references).  Call with the GIL, before anything is redirected.  OK, or ERR_LAYOUT
- * with a reason (static text): contention is then found by random samples alone.
+ * (new references).  Call with the GIL, before anything is redirected.  NULL, or why one of
+ * them did not prove (static text): its contention is then found late, or by random samples alone.
  */
-int lock_look_prove(PyObject *(*make_lock)(void), PyObject *(*make_rlock)(void), const char **reason);
+const char *lock_look_prove(PyObject *(*make_lock)(void), PyObject *(*make_rlock)(void));
 
 #endif

@@ -21,6 +21,7 @@
 #include "collector/code_table.h"
 #include "collector/lock_owner.h"
 #include "collector/lock_search.h"
+#include "collector/opcodes.h"
 #include "collector/py_symbols.h"
 #include "collector/py_text.h"
 #include "runtime/error.h"
@@ -32,7 +33,7 @@ static bool bytecode_is_known;
 
 void lock_name_init(void)
 {
-	bytecode_is_known = bytecode_init() == OK;
+	bytecode_is_known = opcodes_init() == OK;
 	lock_search_init();
 	primitives_init();
 }

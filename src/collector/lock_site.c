@@ -227,7 +227,7 @@ static __attribute__((noinline, cold)) uint32_t find_class(const void *tstate, e
 							   const struct marks *marks)
 {
 	struct raw_frame frames[STACK_MAX];
-	size_t total, used, depth = py_frames_walk(tstate, frames, STACK_MAX, &total);
+	size_t used, depth = py_frames_leaves(tstate, frames, STACK_MAX);
 	if (!depth || is_made_after_fork(frames, depth) || interpreter_has_ended() || !is_ready())
 		return LOCK_CLASS_NONE;
 	uint32_t class_id = tree_find(frames, depth, kind, &used);

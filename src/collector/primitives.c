@@ -29,7 +29,6 @@
 
 #include "collector/interpreter_end.h"
 #include "collector/py_symbols.h"
-#include "runtime/error.h"
 #include "runtime/fork.h"
 #include "runtime/hot.h"
 #include "runtime/mutex.h"
@@ -407,10 +406,9 @@ static bool keep_up(void)
 	return mine->n_modules == n_modules;
 }
 
-int primitives_init(void)
+void primitives_init(void)
 {
 	keep_up();
-	return have_symbols() ? OK : ERR_LAYOUT;
 }
 
 /* The entry of a leaf's code, after a look for new modules; NULL: it is the user's. */

@@ -43,8 +43,8 @@ struct primitive_use {
  */
 enum { LIBRARY_FRAMES_MAX = 16 };
 
-/* Resolve the modules that are imported by now.  With the GIL, outside samples; OK or ERR_NOMEM. */
-int primitives_init(void);
+/* Resolve the modules that are imported by now.  With the GIL, outside samples. */
+void primitives_init(void);
 
 /*
  * What the operation on `lock` (0: unknown) is, seen from these frames, leaf first; the

@@ -1,8 +1,7 @@
 /*
  * api_lock_stats.c - lock_stats(): a list of dictionaries, the most waited for first.
  *
- * In two steps: the collector shows its counts while it holds a lock of its own, so they are
- * copied and nothing else; Python objects, whose making may run anything, are made after.
+ * In two steps: what the collector shows is borrowed, so it is copied; sorted, it becomes Python objects.
  */
 #include <config.h>
 
