@@ -25,6 +25,7 @@
 #include "collector/sampling.h"
 #include "collector/threading_module.h"
 #include "runtime/fast_clock.h"
+#include "runtime/fork.h"
 #include "runtime/stats.h"
 
 /* Where a thread ends nothing but its own, others' are not in its way. */
@@ -155,6 +156,7 @@ static bool count_wait(struct operation *op, int64_t wait_ns, bool has_it, doubl
 	struct lock_counts *counts = c && !c->is_excluded ? lock_class_counts(c) : NULL;
 	if (!counts)
 		return false;
+	fork_sampled();
 	lock_counts_add_wait(counts, wait_ns, has_it);
 	return sampling_keep_wait(wait_ns, rng_uniform(&thread_hot.rng), weight);
 }
