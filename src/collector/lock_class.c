@@ -4,7 +4,8 @@
  * Locking: classes_lock (LOCK_RANK_CLASSES) guards making a class, and the counts but those
  *          since the last lock_class_take(): these are atomic, each on its own.  Ids
  *          and labels are read without it: published once, then constant.
- * Fork:    the child keeps the classes and starts from counts of zero.
+ * Fork:    the child keeps the classes and starts from counts of zero: made so when it first counts or
+ *          is asked, as there may be hundreds of pages of them, and most children exec.
  */
 #include <config.h>
 
@@ -27,6 +28,7 @@ static struct mutex classes_lock SNECK_AT_FORK = MUTEX_INITIALIZER(LOCK_RANK_CLA
 struct lock_class *lock_classes[LOCK_CLASSES_MAX];
 static uint32_t class_index[INDEX_SIZE];	/* id, or 0 */
 static uint32_t last_id;
+static bool are_inherited SNECK_HOT;	/* the counts are still the parent's */
 
 static const char *const kind_names[LOCK_KINDS] = {
 	[LOCK_KIND_LOCK] = "threading.Lock",
@@ -150,9 +152,29 @@ static struct lock_history *history_of(const struct lock_class *c)
 	return __atomic_load_n(&c->history, __ATOMIC_ACQUIRE);
 }
 
+/* Nobody has counted yet in this process: no need to take each count by itself.  Lock held. */
+static void forget_inherited(void)
+{
+	if (!are_inherited)
+		return;
+	for (uint32_t id = 1; id <= last_id; id++)
+		if (lock_classes[id]->history)
+			memset(lock_classes[id]->history, 0, sizeof(struct lock_history));
+	__atomic_store_n(&are_inherited, false, __ATOMIC_RELEASE);
+}
+
+static __attribute__((noinline, cold)) void begin_child(void)
+{
+	mutex_lock(&classes_lock);
+	forget_inherited();
+	mutex_unlock(&classes_lock);
+}
+
 /* Most classes are never contended: their counts are made when there is something to count. */
 SNECK_HOT_CODE struct lock_counts *lock_class_counts(struct lock_class *c)
 {
+	if (__builtin_expect(__atomic_load_n(&are_inherited, __ATOMIC_ACQUIRE), 0))
+		begin_child();
 	struct lock_history *none = NULL, *history = history_of(c);
 	if (history)
 		return &history->now;
@@ -251,6 +273,7 @@ bool lock_class_take(struct lock_class *c, struct lock_sums *sums)
 	struct lock_history *history = history_of(c);
 	*sums = (struct lock_sums){0};
 	mutex_lock(&classes_lock);
+	forget_inherited();
 	if (history) {
 		sum_up(&history->now, true, sums);
 		sums_add(&history->before, sums);
@@ -264,6 +287,7 @@ void lock_class_read(struct lock_class *c, struct lock_sums *sums)
 	struct lock_history *history = history_of(c);
 	*sums = (struct lock_sums){0};
 	mutex_lock(&classes_lock);
+	forget_inherited();
 	if (history) {
 		sum_up(&history->now, false, sums);
 		sums_add(sums, &history->before);
@@ -285,6 +309,7 @@ uint64_t lock_class_contended(void)
 void lock_class_reset_counts(void)
 {
 	mutex_lock(&classes_lock);
+	forget_inherited();
 	struct lock_sums forgotten;
 	for (uint32_t id = 1; id <= last_id; id++) {
 		struct lock_history *history = history_of(lock_classes[id]);
@@ -307,11 +332,8 @@ void lock_class_postfork_parent(void)
 	mutex_unlock(&classes_lock);
 }
 
-void lock_class_postfork_child(void)
+SNECK_FORK_CODE void lock_class_postfork_child(void)
 {
 	mutex_postfork_child(&classes_lock);
-	/* nobody else is here who counts: no need to take each count by itself */
-	for (uint32_t id = 1; id <= last_id; id++)
-		if (lock_classes[id]->history)
-			memset(lock_classes[id]->history, 0, sizeof(struct lock_history));
+	are_inherited = true;
 }

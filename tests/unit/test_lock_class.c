@@ -8,6 +8,8 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "unit.h"
 
@@ -166,6 +168,44 @@ START_TEST(no_wait_is_lost_between_those_that_count_and_one_that_takes)
 }
 END_TEST
 
+/* Told is what it counted itself, whether it counts first or is asked first. */
+static int status_of_child(struct lock_class *c, bool counts_first)
+{
+	struct lock_sums sums;
+	int status = -1;
+	lock_class_prefork();
+	pid_t pid = fork();
+	if (pid == 0) {
+		lock_class_postfork_child();
+		if (!counts_first && lock_class_contended())
+			_exit(1);
+		lock_counts_add_wait(lock_class_counts(c), 7, true);
+		lock_class_read(c, &sums);
+		if (sums.contended != 1 || sums.wait_ns != 7 || sums.acquires != 1)
+			_exit(2);
+		_exit(lock_class_take(c, &sums) && sums.contended == 1 && lock_class_contended() == 1 ? 0 : 3);
+	}
+	lock_class_postfork_parent();
+	waitpid(pid, &status, 0);
+	return status;
+}
+
+START_TEST(a_child_counts_from_zero)
+{
+	struct lock_class *c = intern("threading.Lock", "a.py:9:forked", "");
+	struct lock_sums sums;
+	lock_class_reset_counts();
+	lock_counts_add_wait(lock_class_counts(c), 1000, true);
+	ck_assert(lock_class_take(c, &sums));
+	lock_counts_add_wait(lock_class_counts(c), 10, true);
+	ck_assert_int_eq(status_of_child(c, true), 0);
+	ck_assert_int_eq(status_of_child(c, false), 0);
+	lock_class_read(c, &sums);
+	ck_assert_uint_eq(sums.contended, 2);
+	ck_assert_uint_eq(sums.wait_ns, 1010);
+}
+END_TEST
+
 START_TEST(too_many_names_become_one_that_says_so)
 {
 	char name[32];
@@ -183,4 +223,4 @@ END_TEST
 UNIT_TESTS("lock_class", equal_texts_are_one_class, one_of_two_modules_with_equal_names_is_excluded,
 	   labels_say_kind_name_owner_and_event, counts_are_exact_and_taken_once,
 	   more_waits_than_32_bits_hold_are_counted, no_wait_is_lost_between_those_that_count_and_one_that_takes,
-	   too_many_names_become_one_that_says_so)
+	   a_child_counts_from_zero, too_many_names_become_one_that_says_so)
