@@ -367,7 +367,7 @@ void code_table_postfork_parent(void)
 	mutex_unlock(&codes_lock);
 }
 
-void code_table_postfork_child(void)
+SNECK_FORK_CODE void code_table_postfork_child(void)
 {
 	is_scheduled = false;
 	mutex_postfork_child(&codes_lock);

@@ -30,6 +30,7 @@
 #include "collector/thread_state.h"
 #include "runtime/error.h"
 #include "runtime/fast_clock.h"
+#include "runtime/fork.h"
 #include "runtime/pushed.h"
 #include "runtime/red_black.h"
 #include "runtime/stats.h"
@@ -212,7 +213,7 @@ void collector_postfork_parent(void)
 	threads_postfork_parent();
 }
 
-void collector_postfork_child(void)
+SNECK_FORK_CODE void collector_postfork_child(void)
 {
 	primitives_postfork_child();
 	pushed_postfork_child();

@@ -14,6 +14,7 @@
 #include "collector/frames_proof.h"
 #include "collector/py_symbols.h"
 #include "runtime/error.h"
+#include "runtime/fork.h"
 
 enum { NOT_BEGUN, UNDER_WAY, DONE };
 
@@ -53,7 +54,7 @@ void frames_init_slowly(const char *refused)
 	choose(refused);
 }
 
-void frames_postfork_child(void)
+SNECK_FORK_CODE void frames_postfork_child(void)
 {
 	if (progress == UNDER_WAY)
 		progress = NOT_BEGUN;

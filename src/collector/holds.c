@@ -244,7 +244,7 @@ void holds_postfork_parent(void)
 	mutex_unlock(&holds_lock);
 }
 
-void holds_postfork_child(void)
+SNECK_FORK_CODE void holds_postfork_child(void)
 {
 	mutex_postfork_child(&holds_lock);
 	remove_all_if(is_of_another_thread, thread_hot.self ? thread_hot.self->serial : 0);	/* most forks find none */

@@ -544,7 +544,7 @@ void lock_postfork_parent(void)
 	mutex_unlock(&types_lock);
 }
 
-void lock_postfork_child(void)
+SNECK_FORK_CODE void lock_postfork_child(void)
 {
 	mutex_postfork_child(&types_lock);
 }

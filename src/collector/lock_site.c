@@ -305,7 +305,7 @@ void lock_site_postfork_parent(void)
 	mutex_unlock(&sites_lock);
 }
 
-void lock_site_postfork_child(void)
+SNECK_FORK_CODE void lock_site_postfork_child(void)
 {
 	mutex_postfork_child(&sites_lock);
 }

@@ -184,7 +184,7 @@ void lock_table_postfork_parent(void)
 	mutex_unlock(&grow_lock);
 }
 
-void lock_table_postfork_child(void)
+SNECK_FORK_CODE void lock_table_postfork_child(void)
 {
 	mutex_postfork_child(&grow_lock);
 }

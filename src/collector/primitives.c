@@ -583,7 +583,7 @@ void primitives_postfork_parent(void)
 	mutex_unlock(&table_lock);
 }
 
-void primitives_postfork_child(void)
+SNECK_FORK_CODE void primitives_postfork_child(void)
 {
 	mutex_postfork_child(&table_lock);
 }

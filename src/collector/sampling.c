@@ -249,7 +249,7 @@ void sampling_prefork(void)
 	drawn_before_fork.distance = rng_geometric(&thread->hot->rng, drawn_before_fork.mean);
 }
 
-void sampling_postfork_child(void)
+SNECK_FORK_CODE void sampling_postfork_child(void)
 {
 	struct thread *thread = thread_hot.self;
 	if (!thread || drawn_before_fork.mean <= 0)

@@ -209,7 +209,7 @@ void control_postfork_parent(void)
 	mutex_unlock(&control_lock);
 }
 
-void control_postfork_child(void)
+SNECK_FORK_CODE void control_postfork_child(void)
 {
 	if (state != RUNNING)
 		state = STOPPED;

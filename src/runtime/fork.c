@@ -32,7 +32,7 @@ static void parent(void)
 			modules[i].postfork_parent();
 }
 
-static void child(void)
+static SNECK_FORK_CODE void child(void)
 {
 	generation++;
 	fork_is_new = true;

@@ -22,6 +22,9 @@
  */
 #define SNECK_AT_FORK __attribute__((section("sneck_at_fork")))
 
+/* And for the functions that every forked child runs: a page of code that it meets first costs it a fault. */
+#define SNECK_FORK_CODE __attribute__((cold))
+
 struct fork_module {
 	const char *name;
 	void (*prefork)(void);		/* each may be NULL */

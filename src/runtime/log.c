@@ -164,7 +164,7 @@ void log_postfork_parent(void)
 	mutex_unlock(&log_lock);
 }
 
-void log_postfork_child(void)
+SNECK_FORK_CODE void log_postfork_child(void)
 {
 	mutex_postfork_child(&log_lock);
 }

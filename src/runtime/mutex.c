@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "runtime/fork.h"
+
 #ifdef SNECK_DEBUG
 static __thread unsigned ranks_held;
 
@@ -40,9 +42,9 @@ bool mutex_trylock(struct mutex *mutex)
 	return true;
 }
 
-void mutex_postfork_child(struct mutex *mutex)
+SNECK_FORK_CODE void mutex_postfork_child(struct mutex *mutex)
 {
-	/* POSIX has no word for it; glibc and musl write the initial state, which is all we need. */
-	pthread_mutex_init(&mutex->pthread, NULL);
+	/* POSIX has no word for it; the initial state is all we need, and no call to where it is written */
+	mutex->pthread = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
 	mutex_rank_leave(mutex->rank);
 }

@@ -307,7 +307,7 @@ void pushed_postfork_parent(void)
 	mutex_unlock(&pushed_lock);
 }
 
-void pushed_postfork_child(void)
+SNECK_FORK_CODE void pushed_postfork_child(void)
 {
 	mutex_postfork_child(&pushed_lock);
 }

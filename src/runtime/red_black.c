@@ -26,10 +26,16 @@ static struct mutex lock SNECK_AT_FORK = MUTEX_INITIALIZER(LOCK_RANK_PROFILE);
 static struct profile *active, *idle;
 static bool idle_is_out;		/* between a swap and its red_black_done */
 
+struct moment {
+	int64_t monotonic_ns, wall_ns;
+};
+
+static struct moment fork_begins SNECK_AT_FORK;	/* the latest fork of this process, or the one it came by */
+
 /* In a child: the profiles are still as the parent left them.  Its own period began at the fork. */
 static struct {
 	bool are_there;
-	int64_t forked_ns, forked_wall_ns;
+	struct moment forked;
 } inherited SNECK_AT_FORK;
 
 /* With the lock. */
@@ -39,7 +45,7 @@ static void clear_inherited(void)
 		return;
 	inherited.are_there = false;
 	profile_clear(active);
-	profile_begin_at(active, inherited.forked_ns, inherited.forked_wall_ns);
+	profile_begin_at(active, inherited.forked.monotonic_ns, inherited.forked.wall_ns);
 	if (idle_is_out)
 		profile_abandon(idle);
 	idle_is_out = false;
@@ -114,6 +120,7 @@ void red_black_done(void)
 void red_black_prefork(void)
 {
 	mutex_lock(&lock);
+	fork_begins = (struct moment){clock_monotonic_ns(), clock_wall_ns()};
 }
 
 void red_black_postfork_parent(void)
@@ -121,12 +128,11 @@ void red_black_postfork_parent(void)
 	mutex_unlock(&lock);
 }
 
-void red_black_postfork_child(void)
+SNECK_FORK_CODE void red_black_postfork_child(void)
 {
 	mutex_postfork_child(&lock);
 	if (!active)
 		return;
 	inherited.are_there = true;
-	inherited.forked_ns = clock_monotonic_ns();
-	inherited.forked_wall_ns = clock_wall_ns();
+	inherited.forked = fork_begins;
 }

@@ -19,6 +19,7 @@
 #include <string.h>
 
 #include "runtime/error.h"
+#include "runtime/fork.h"
 
 enum {
 	ROWS_MAX = 256,
@@ -269,7 +270,7 @@ void sample_cache_drain(struct sample_cache *cache, const struct label_set *more
 	sample_cache_give_back(cache, tables);
 }
 
-void sample_cache_postfork_child(struct sample_cache *cache)
+SNECK_FORK_CODE void sample_cache_postfork_child(struct sample_cache *cache)
 {
 	mutex_postfork_child(&cache->lock);
 	cache->epoch++;

@@ -32,7 +32,7 @@ void stats_read(uint64_t values[STATS])
 	}
 }
 
-void stats_postfork_child(void)
+SNECK_FORK_CODE void stats_postfork_child(void)
 {
 	for (enum stat_id stat = 0; stat < STATS; stat++)
 		atomic_store_explicit(&stat_counters[stat], 0, memory_order_relaxed);

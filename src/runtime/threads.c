@@ -275,7 +275,7 @@ size_t threads_count(void)
 static void become_another(struct thread *thread)
 {
 	thread->native_id = syscall(SYS_gettid);
-	seed(thread);
+	thread->hot->rng.state ^= (uint64_t)thread->native_id << 40;
 	thread->hot->sampling_generation = 0;
 	thread->hot->countdown = 1;
 	thread->name_period = thread->name_misses = 0;
@@ -291,7 +291,7 @@ void threads_postfork_parent(void)
 	mutex_unlock(&threads_lock);
 }
 
-void threads_postfork_child(void)
+SNECK_FORK_CODE void threads_postfork_child(void)
 {
 	mutex_postfork_child(&threads_lock);
 	threads = ending = NULL;

@@ -104,7 +104,7 @@ void exit_signal_reraise(int signo)
 	installed = 0;
 }
 
-void exit_signal_postfork_child(void)
+SNECK_FORK_CODE void exit_signal_postfork_child(void)
 {
 	pending_in = 0;
 	timer = NO_TIMER;

@@ -484,7 +484,7 @@ void http_postfork_parent(void)
 	mutex_unlock(&http_lock);
 }
 
-void http_postfork_child(void)
+SNECK_FORK_CODE void http_postfork_child(void)
 {
 	for (size_t i = 0; i < SOCKETS_MAX; i++)
 		if (sockets[i])

@@ -73,7 +73,7 @@ void runtime_id_postfork_parent(void)
 	has_forked = true;
 }
 
-void runtime_id_postfork_child(void)
+SNECK_FORK_CODE void runtime_id_postfork_child(void)
 {
 	is_forked = true;
 	has_forked = false;

@@ -51,7 +51,8 @@ static bool condition_is_made SNECK_AT_FORK;
 static struct wakeup wakeup SNECK_AT_FORK;		/* the thread has something to do */
 static _Atomic int state SNECK_AT_FORK;		/* enum uploader_state; atomic, so that a look needs no lock */
 static struct uploader_config config;
-static struct uploader_status counters;	/* its state is not used */
+static struct uploader_status counters;	/* its state is not used; ask counts() */
+static bool counters_are_inherited SNECK_AT_FORK;	/* still the parent's */
 static pthread_t thread;
 static bool thread_ended SNECK_AT_FORK, busy SNECK_AT_FORK;
 static bool is_last;			/* no other try follows; of whoever is busy */
@@ -62,6 +63,15 @@ static int64_t deadline_ns;
 
 static _Atomic pid_t alive_in SNECK_AT_FORK;		/* the process whose thread answers to signals, or 0 */
 static _Atomic int signal_asked SNECK_AT_FORK;	/* the signal to end by, or 0 */
+
+/* This process's.  Lock held. */
+static struct uploader_status *counts(void)
+{
+	if (counters_are_inherited)
+		counters = (struct uploader_status){0};
+	counters_are_inherited = false;
+	return &counters;
+}
 
 /* ---- one upload ------------------------------------------------------------------------ */
 
@@ -76,13 +86,13 @@ static void record(int result, const struct builder *builder)
 {
 	mutex_lock(&lock);
 	if (result != OK) {
-		counters.failures++;
-		counters.drops++;
-		snprintf(counters.last_error, sizeof(counters.last_error), "%s", reason(result, builder));
+		counts()->failures++;
+		counts()->drops++;
+		snprintf(counts()->last_error, sizeof(counters.last_error), "%s", reason(result, builder));
 	} else if (builder && *builder_target(builder)) {
-		counters.uploads++;
-		counters.bytes += builder_bytes(builder);
-		snprintf(counters.last_target, sizeof(counters.last_target), "%s", builder_target(builder));
+		counts()->uploads++;
+		counts()->bytes += builder_bytes(builder);
+		snprintf(counts()->last_target, sizeof(counters.last_target), "%s", builder_target(builder));
 	}
 	mutex_unlock(&lock);
 	if (result)
@@ -113,8 +123,8 @@ static void keep(struct builder *builder)
 	outbox_put_back(&outbox, builder);
 	outbox_failed(&outbox, clock_now_ns(), builder_retry_wish_ns(builder));
 	mutex_lock(&lock);
-	counters.retries++;
-	snprintf(counters.last_error, sizeof(counters.last_error), "%s", builder_error(builder));
+	counts()->retries++;
+	snprintf(counts()->last_error, sizeof(counters.last_error), "%s", builder_error(builder));
 	mutex_unlock(&lock);
 	complaint_say("a profile could not be sent, and will be tried again", builder_error(builder));
 }
@@ -135,7 +145,7 @@ static int send_one(struct builder *builder)
 static void count_waiting(void)
 {
 	mutex_lock(&lock);
-	counters.waiting = outbox.n;
+	counts()->waiting = outbox.n;
 	mutex_unlock(&lock);
 }
 
@@ -201,7 +211,7 @@ static int upload(bool at_once)
 	if (!profile)
 		return at_once ? send_waiting() : OK;
 	mutex_lock(&lock);
-	counters.overflowed += profile_overflowed(profile);
+	counts()->overflowed += profile_overflowed(profile);
 	mutex_unlock(&lock);
 	struct builder *builder = builder_new(profile, config.types);
 	if (builder && add_notes(profile, builder))
@@ -381,7 +391,7 @@ static int start_thread(void)
 	if (!failed)
 		return OK;
 	errno = failed;
-	snprintf(counters.last_error, sizeof(counters.last_error), "cannot start the upload thread: %m");
+	snprintf(counts()->last_error, sizeof(counters.last_error), "cannot start the upload thread: %m");
 	return ERR_LIMIT;
 }
 
@@ -391,10 +401,10 @@ static int start_thread(void)
 static void abandon_waiting(void)
 {
 	for (struct builder *builder; (builder = outbox_take(&outbox)); builder_free(builder)) {
-		counters.failures++;
-		counters.drops++;
+		counts()->failures++;
+		counts()->drops++;
 	}
-	counters.waiting = 0;
+	counts()->waiting = 0;
 }
 
 /* The end: from now on the sink may be freed.  Lock held, nobody busy. */
@@ -441,7 +451,7 @@ int uploader_start(const struct uploader_config *given)
 		if (!condition_is_made)
 			init_condition();
 		config = *given;
-		counters = (struct uploader_status){0};
+		*counts() = (struct uploader_status){0};
 		abandon_waiting();	/* a stop that gave up left it */
 		last_result = OK;
 		done = asked;
@@ -570,7 +580,7 @@ int uploader_stop(bool flush, int64_t timeout_ns)
 void uploader_status(struct uploader_status *status)
 {
 	mutex_lock(&lock);
-	*status = counters;
+	*status = *counts();
 	status->state = state;
 	mutex_unlock(&lock);
 }
@@ -599,7 +609,7 @@ void uploader_postfork_parent(void)
 	mutex_unlock(&lock);
 }
 
-void uploader_postfork_child(void)
+SNECK_FORK_CODE void uploader_postfork_child(void)
 {
 	mutex_postfork_child(&lock);
 	alive_in = 0;
@@ -611,8 +621,7 @@ void uploader_postfork_child(void)
 	busy = false;
 	done = asked;
 	last_result = OK;
-	memset(&counters, 0, offsetof(struct uploader_status, last_error));
-	*counters.last_error = *counters.last_target = '\0';	/* not all of them: it is another page */
+	counters_are_inherited = true;	/* and stay so until somebody asks: it is another page */
 	outbox = (struct outbox){0};	/* its profiles are the parent's to send */
 	state = state == UPLOADER_STOPPING ? UPLOADER_STOPPED : UPLOADER_FORKED;
 }
