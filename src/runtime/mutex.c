@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "runtime/clocks.h"
 #include "runtime/fork.h"
 
 #ifdef SNECK_DEBUG
@@ -34,9 +35,11 @@ void mutex_init(struct mutex *mutex, enum lock_rank rank)
 	mutex->rank = rank;
 }
 
-bool mutex_trylock(struct mutex *mutex)
+bool mutex_lock_within(struct mutex *mutex, int64_t ns)
 {
-	if (pthread_mutex_trylock(&mutex->pthread))
+	const int64_t second_ns = 1000000000, until_ns = clock_wall_ns() + ns;	/* it goes by that clock, everywhere */
+	const struct timespec until = {until_ns / second_ns, until_ns % second_ns};
+	if (pthread_mutex_timedlock(&mutex->pthread, &until))
 		return false;
 	mutex_rank_enter(mutex->rank);
 	return true;

@@ -6,6 +6,7 @@
 
 #include <pthread.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "runtime/lockrank.h"
 
@@ -43,7 +44,8 @@ static inline void mutex_unlock(struct mutex *mutex)
 	mutex_rank_leave(mutex->rank);
 }
 
-bool mutex_trylock(struct mutex *mutex);
+/* False: another thread had it all that time. */
+bool mutex_lock_within(struct mutex *mutex, int64_t ns);
 
 /* In a forked child: free again, whoever held it in the parent.  Allocates nothing. */
 void mutex_postfork_child(struct mutex *mutex);

@@ -26,6 +26,7 @@
 #include "runtime/clocks.h"
 #include "runtime/error.h"
 #include "runtime/fork.h"
+#include "runtime/stats.h"
 
 _Static_assert(sizeof(struct thread_hot) <= 64, "one line of the processor's cache, and little of what glibc keeps for all");
 
@@ -165,9 +166,17 @@ static struct thread *enter(void)
 	return thread;
 }
 
+/*
+ * Who has the list is done in microseconds, unless the system sets him aside for a while.  A program's
+ * operation never waits for ever, whatever somebody does between a fork's handlers.
+ */
 struct thread *thread_enter(void)
 {
-	return mutex_trylock(&threads_lock) ? enter() : NULL;
+	const int64_t patience_ns = 100000000;
+	struct thread *thread = mutex_lock_within(&threads_lock, patience_ns) ? enter() : NULL;
+	if (!thread)
+		stats_count(STAT_threads_unlisted);
+	return thread;
 }
 
 struct thread *thread_self_wait(void)

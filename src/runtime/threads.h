@@ -70,8 +70,8 @@ int threads_init(void);
 struct thread *thread_enter(void);
 
 /*
- * The calling thread's, made and listed at its first call.  NULL without memory, or while
- * another uses the list: try again at the next operation.
+ * The calling thread's, made and listed at its first call.  NULL without memory, or where another
+ * used the list for a tenth of a second: counted, and tried again at the next operation.
  */
 static inline struct thread *thread_self(void)
 {

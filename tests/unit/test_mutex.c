@@ -38,7 +38,7 @@ END_TEST
 
 static void *try_it(void *result)
 {
-	*(bool *)result = mutex_trylock(&lock);
+	*(bool *)result = mutex_lock_within(&lock, 0);
 	if (*(bool *)result)
 		mutex_unlock(&lock);
 	return NULL;

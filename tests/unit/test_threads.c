@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "runtime/stats.h"
 #include "unit.h"
 
 static const struct label_set what = {.n = 1, .labels = {{.key = LABEL_LOCK_NAME, .string = "l"}}};
@@ -61,9 +62,8 @@ static void sample_once(struct thread *thread)
 
 static struct thread *self_once_listed(void)
 {
-	struct thread *thread;
-	while (!(thread = thread_self()))	/* the list is being drained: as an operation does, again */
-		;
+	struct thread *thread = thread_self();
+	ck_assert_ptr_nonnull(thread);
 	return thread;
 }
 
@@ -263,9 +263,47 @@ START_TEST(a_child_draws_numbers_of_its_own)
 }
 END_TEST
 
+static void *ask_for_oneself(void *found)
+{
+	*(bool *)found = thread_self();
+	return NULL;
+}
+
+/* Does a new thread get listed while another has the list for so long? */
+static bool is_listed_beside(useconds_t us)
+{
+	pthread_t thread;
+	bool found = false;
+	threads_prefork();
+	pthread_create(&thread, NULL, ask_for_oneself, &found);
+	usleep(us);
+	threads_postfork_parent();
+	pthread_join(thread, NULL);
+	return found;
+}
+
+static uint64_t unlisted(void)
+{
+	uint64_t values[STATS];
+	stats_read(values);
+	return values[STAT_threads_unlisted];
+}
+
+START_TEST(a_new_thread_waits_for_the_list_but_not_for_ever)
+{
+	init();
+	uint64_t before = unlisted();
+	ck_assert(is_listed_beside(10000));
+	ck_assert_uint_eq(unlisted(), before);
+	ck_assert(!is_listed_beside(1000000));
+	ck_assert_uint_eq(unlisted(), before + 1);
+}
+END_TEST
+
 UNIT_TESTS("threads", a_thread_that_ends_leaves_its_samples_and_nothing_else,
 	   a_drain_of_all_takes_each_sample_once_and_begins_a_period, a_full_cache_is_handed_over_and_takes_the_next,
 	   threads_that_come_and_go_beside_drains_lose_nothing, a_reset_reaches_the_countdown_of_every_thread,
 	   a_forked_child_has_one_thread_and_none_of_the_parents_samples,
 	   a_fork_waits_for_no_drain_and_the_parent_alone_reports_what_was_under_way,
-	   a_drain_waits_for_the_samples_of_a_thread_that_is_ending, a_child_draws_numbers_of_its_own)
+	   a_drain_waits_for_the_samples_of_a_thread_that_is_ending, a_new_thread_waits_for_the_list_but_not_for_ever,
+	   a_child_draws_numbers_of_its_own)
