@@ -20,7 +20,7 @@ EXTRA_DIST += \
 	tests/python/pprof_oracle.py tests/python/support.py \
 	tests/python/test_names_sampled.py tests/python/test_signals.py tests/python/test_truth.py tests/python/test_native.py \
 	tests/python/test_entries.py tests/python/test_exit.py tests/python/test_ddtrace_mover.py \
-	tests/python/test_run_interpreters.py \
+	tests/python/test_run_interpreters.py tests/python/test_short_threads.py \
 	tools/count-tests tools/enter-root tools/interpreters tools/pythons.py
 
 include $(srcdir)/tests/servers/local.mk
