@@ -37,7 +37,7 @@ struct lock_counts {
 	double acquires, hold_ns;		/* estimated; without contended acquires */
 	uint64_t wait_ns, wait_max_ns;		/* exact, of attempts that found the lock taken */
 	uint64_t no_acquires;			/* those of them that failed */
-	uint32_t wait_histogram[HISTOGRAM_BUCKETS];	/* short, to be few lines; it does not wrap between uploads */
+	uint32_t wait_histogram[HISTOGRAM_BUCKETS];	/* short, to be few lines: 2^32 waits from one upload to the next */
 };
 
 /* What that amounts to, since then or since the start. */
