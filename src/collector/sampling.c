@@ -21,13 +21,16 @@
  *
  * Fork:    the child has a distance of its own, so that a server's children do not all sample the
  *          same operation.  It is drawn before the fork: a logarithm in the child is six pages of
- *          libm's to be mapped anew.
+ *          libm's to be mapped anew.  Its windows begin at the fork, where its processor time is zero
+ *          and need not be asked for: to ask is to have the kernel look whose turn it is, and a child
+ *          that has had its share, half of what others get, is set aside for a round.
  */
 #include <config.h>
 
 #include "collector/sampling.h"
 
 #include "runtime/clocks.h"
+#include "runtime/fast_clock.h"
 #include "runtime/fork.h"
 #include "runtime/hot.h"
 #include "runtime/stats.h"
@@ -50,7 +53,7 @@ int64_t sampling_certain_wait_ns SNECK_HOT;
 double sampling_keep_min SNECK_HOT;
 static struct {
 	int64_t start_ns, start_used_ns, cost_ns;
-} waits;
+} waits SNECK_AT_FORK;
 
 bool sampling_has_budget(void)
 {
@@ -236,7 +239,7 @@ void sampling_account_wait(struct thread *thread, int64_t cost_ns, int64_t now_n
 /* For the child; mean 0: it has to draw itself. */
 static struct {
 	double mean;
-	int64_t distance;
+	int64_t distance, ns;
 } drawn_before_fork SNECK_AT_FORK;
 
 void sampling_prefork(void)
@@ -246,6 +249,7 @@ void sampling_prefork(void)
 	if (!thread || !is_of_this_generation(thread) || settings.capture_pct <= 0)
 		return;
 	drawn_before_fork.mean = 100 / settings.capture_pct;
+	drawn_before_fork.ns = fast_clock_ns();
 	drawn_before_fork.distance = rng_geometric(&thread->hot->rng, drawn_before_fork.mean);
 }
 
@@ -255,6 +259,9 @@ SNECK_FORK_CODE void sampling_postfork_child(void)
 	if (!thread || drawn_before_fork.mean <= 0)
 		return;
 	begin(thread);
+	begin_window(thread, drawn_before_fork.ns, 0);
+	waits.start_ns = drawn_before_fork.ns;
+	waits.start_used_ns = waits.cost_ns = 0;
 	thread->mean_distance = drawn_before_fork.mean;
 	thread->hot->countdown = thread->distance = drawn_before_fork.distance;
 }

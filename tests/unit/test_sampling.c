@@ -8,6 +8,7 @@
 #include <math.h>
 
 #include "runtime/clocks.h"
+#include "runtime/fast_clock.h"
 #include "runtime/stats.h"
 #include "runtime/threads.h"
 #include "unit.h"
@@ -116,6 +117,41 @@ START_TEST(a_child_of_a_thread_that_did_not_draw_yet_draws_itself)
 	sampling_prefork();
 	sampling_postfork_child();
 	ck_assert_int_eq(thread->hot->countdown, 1);
+}
+END_TEST
+
+static int clock_readings;
+
+static int64_t read_clock(void)
+{
+	clock_readings++;
+	return 0;
+}
+
+/* To ask may set a child aside for a round, so it does not for what the first milliseconds cost. */
+START_TEST(a_child_asks_for_no_processor_time_at_its_first_samples)
+{
+	int64_t (*thread_clock)(void) = clock_thread_ns, (*process_clock)(void) = clock_process_ns;
+	struct thread *thread = start(1, 1);
+	operate(thread);
+	sampling_prefork();
+	sampling_postfork_child();
+	clock_readings = 0;
+	clock_thread_ns = clock_process_ns = read_clock;
+	const int64_t ns = fast_clock_ns();
+	double weight;
+	for (int i = 0; i < 3; i++) {
+		thread->hot->countdown = 0;
+		ck_assert(sampling_draw(thread, &weight));
+		sampling_account(thread, 2000, ns + (i + 1) * 2000000);
+		sampling_account_wait(thread, 2000, ns + (i + 1) * 2000000);
+	}
+	ck_assert_int_eq(clock_readings, 0);
+	sampling_account(thread, 2000, ns + 100000000);
+	sampling_account_wait(thread, 2000, ns + 100000000);
+	ck_assert_int_eq(clock_readings, 2);
+	clock_thread_ns = thread_clock;
+	clock_process_ns = process_clock;
 }
 END_TEST
 
@@ -444,6 +480,7 @@ UNIT_TESTS("sampling", counts_are_estimated_within_their_standard_errors, locks_
 	   the_first_operation_of_a_thread_is_sampled_like_any_other,
 	   each_child_has_a_distance_of_its_own_and_counts_stay_unbiased,
 	   a_child_of_a_thread_that_did_not_draw_yet_draws_itself,
+	   a_child_asks_for_no_processor_time_at_its_first_samples,
 	   short_waits_are_kept_by_chance_and_sums_stay_unbiased, long_waits_are_all_kept,
 	   a_wait_that_ended_before_it_began_stands_for_one, a_sample_that_cost_less_than_nothing_is_soon_forgotten,
 	   waits_stay_in_a_budget_of_their_own_and_unbiased, at_100_percent_waits_stay_in_a_budget_that_was_asked_for,
