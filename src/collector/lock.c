@@ -73,6 +73,14 @@ const char *lock_look_reason(void)
 
 /* ---- making and dying ------------------------------------------------------------------ */
 
+/*
+ * Where in its page this code stands is the same in every build.  It runs for 4 ns amid 40 of the
+ * interpreter's, and at a place where the processor mistakes the one's branches for the other's it takes
+ * 10 more.  Of four places this was the best for seven builds of CPython (ARCHITECTURE, "What it costs").
+ */
+__asm__(".pushsection sneck_making,\"ax\",@progbits\n\t.p2align 12\n\t.skip 1024\n\t.popsection");
+#define MAKING_CODE __attribute__((section("sneck_making")))
+
 static void lock_dealloc_hook(PyObject *lock);
 
 static ALWAYS_INLINE PyObject *note_creation(PyObject *lock, enum lock_kind kind)
@@ -124,12 +132,12 @@ static ALWAYS_INLINE PyObject *note_allocation(PyObject *lock)
 	return meet_interpreter(lock);
 }
 
-static PyObject *allocate_lock_hook(PyObject *module, PyObject *unused)
+static MAKING_CODE PyObject *allocate_lock_hook(PyObject *module, PyObject *unused)
 {
 	return note_allocation(((PyCFunction)allocate_lock.original)(module, unused));
 }
 
-static PyObject *allocate_hook(PyObject *module, PyObject *unused)
+static MAKING_CODE PyObject *allocate_hook(PyObject *module, PyObject *unused)
 {
 	return note_allocation(((PyCFunction)allocate.original)(module, unused));
 }
@@ -142,7 +150,7 @@ static PyObject *allocate_hook(PyObject *module, PyObject *unused)
 static const int making_slots[KINDS] = {Py_tp_new, Py_tp_alloc};
 
 #define SLOT_HOOKS(name, kind, maker, params, arguments) \
-	static PyObject *name##_make_hook params \
+	static MAKING_CODE PyObject *name##_make_hook params \
 	{ \
 		return note_creation(((maker)original_make[kind]) arguments, kind); \
 	} \
@@ -151,7 +159,7 @@ static const int making_slots[KINDS] = {Py_tp_new, Py_tp_alloc};
 		note_death(lock); \
 		original_dealloc[kind](lock); \
 	} \
-	static void name##_dealloc_hook(PyObject *lock) \
+	static MAKING_CODE void name##_dealloc_hook(PyObject *lock) \
 	{ \
 		if (LIKELY(needs_no_note(lock))) \
 			original_dealloc[kind](lock); \
