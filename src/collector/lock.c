@@ -78,7 +78,7 @@ const char *lock_look_reason(void)
  * interpreter's, and at a place where the processor mistakes the one's branches for the other's it takes
  * 10 more.  Of four places this was the best for seven builds of CPython (ARCHITECTURE, "What it costs").
  */
-__asm__(".pushsection sneck_making,\"ax\",@progbits\n\t.p2align 12\n\t.skip 1024\n\t.popsection");
+__asm__(".pushsection sneck_making,\"ax\",%progbits\n\t.p2align 12\n\t.skip 1024\n\t.popsection");
 #define MAKING_CODE __attribute__((section("sneck_making")))
 
 static void lock_dealloc_hook(PyObject *lock);

@@ -39,12 +39,12 @@ static const int64_t window_ns = 1000000;	/* 1 ms: a burst is noticed before it 
 /* Less is not worth asking for the thread's clock, a system call; after this long it is asked anyway. */
 static const int64_t window_cost_min_ns = 10000, window_max_ns = 100000000;
 static const double thinning_max = 1 << 20;
-static const int64_t waits_window_ns = 10000000;
+static const int64_t waits_window_ns = 10000000, waits_window_cost_min_ns = 40000;	/* some ten samples tell a rate */
 /* Of the budget.  The rest is for what samples cost beside their own time: cold caches, others who wait. */
 static const double own_share = 0.125, waits_share = 0.1;
 /* Waits at least this long are kept for certain, within the budget: ten times a switch of the GIL's owner. */
 static const int64_t certain_wait_min_ns = 100000;
-static const int64_t certain_wait_max_ns = 100000000;	/* of these there are few: kept whatever they cost */
+static const int64_t certain_wait_max_ns = 1000000000;	/* a thread has one a second at most: kept whatever they cost */
 
 static struct sampling settings SNECK_HOT;
 static unsigned generation SNECK_HOT = 1;
@@ -195,15 +195,14 @@ void sampling_account(struct thread *thread, int64_t cost_ns, int64_t now_ns)
 	begin_window(thread, now_ns, used_ns);
 }
 
-/* The next shortest wait to be kept for certain. */
-static double fit_certain_wait(double certain_ns, int64_t cost_ns, int64_t used_ns)
+/* The next shortest wait to be kept for certain, after a window that took `over` of its budget. */
+static double fit_certain_wait(double certain_ns, double over)
 {
 	const double min = (double)certain_wait_min_ns, max = (double)certain_wait_max_ns;
-	double over = 100.0 * (double)cost_ns / (double)(used_ns > 0 ? used_ns : 1) / (settings.budget_pct * waits_share);
-	if (over > 1 && certain_ns < max) {
-		stats_count(STAT_budget_exceeded);
-		for (; over > 1; over /= 2)
-			certain_ns *= 2;
+	if (over > 1) {
+		if (certain_ns <= min || (over >= 2 && certain_ns < max))
+			stats_count(STAT_budget_exceeded);
+		certain_ns *= over;
 	} else if (over < 0.5) {
 		certain_ns /= 2;
 	}
@@ -220,20 +219,22 @@ static void close_waits_window(int64_t passed_ns)
 	used_ns -= used_before_ns;
 	if (used_ns < passed_ns)
 		used_ns = passed_ns;	/* what an idle process pays for its waits hurts nobody */
-	int64_t certain_ns = __atomic_load_n(&sampling_certain_wait_ns, __ATOMIC_RELAXED);
-	set_certain_wait((int64_t)fit_certain_wait((double)certain_ns, cost_ns, used_ns));
+	double certain_ns = (double)__atomic_load_n(&sampling_certain_wait_ns, __ATOMIC_RELAXED);
+	double budget_ns = (double)used_ns * settings.budget_pct * waits_share / 100;
+	set_certain_wait((int64_t)fit_certain_wait(certain_ns, (double)cost_ns / budget_ns));
 }
 
 void sampling_account_wait(struct thread *thread, int64_t cost_ns, int64_t now_ns)
 {
 	if (settings.budget_pct <= 0)
 		return;
-	__atomic_fetch_add(&waits.cost_ns, plausible_cost(&thread->usual_wait_cost_ns, &common_wait_cost_ns, cost_ns), __ATOMIC_RELAXED);
-	int64_t start_ns = __atomic_load_n(&waits.start_ns, __ATOMIC_RELAXED);
-	if (now_ns - start_ns < waits_window_ns ||
+	cost_ns = plausible_cost(&thread->usual_wait_cost_ns, &common_wait_cost_ns, cost_ns);
+	cost_ns = __atomic_add_fetch(&waits.cost_ns, cost_ns, __ATOMIC_RELAXED);
+	int64_t start_ns = __atomic_load_n(&waits.start_ns, __ATOMIC_RELAXED), passed_ns = now_ns - start_ns;
+	if (passed_ns < waits_window_ns || (cost_ns < waits_window_cost_min_ns && passed_ns < window_max_ns) ||
 	    !__atomic_compare_exchange_n(&waits.start_ns, &start_ns, now_ns, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
 		return;
-	close_waits_window(start_ns ? now_ns - start_ns : -1);
+	close_waits_window(start_ns ? passed_ns : -1);
 }
 
 /* For the child; mean 0: it has to draw itself. */

@@ -289,7 +289,7 @@ static void waits_stay_in_their_budget(double capture_pct)
 	ck_assert_double_eq_tol(q.count / n, 1, 0.08);		/* 0.009 */
 	ck_assert_double_eq(thread->thinning, distances);
 
-	long_ones_are_kept(100000000);
+	long_ones_are_kept(1000000000);
 	/* and all come back when there are few */
 	for (int j = 0; j < 20; j++)
 		sampling_account_wait(thread, 5000, q.now_ns += 1000000000);
@@ -331,6 +331,37 @@ START_TEST(waits_have_a_tenth_of_the_budget)
 }
 END_TEST
 
+/* Fifty threads on two locks: 22,000 waits a second, 2.3 ms each, so all wait all of the time; 4 us a stack. */
+START_TEST(a_crowds_stacks_take_their_tenth_of_the_budget_and_no_more)
+{
+	clock_process_ns = fake_used_ns;
+	struct thread *thread = start(1, 1);
+	const int settled = 100000, n = 2000000;
+	double weight, count = 0, sum_ns = 0, truth_ns = 0, cost_ns = 0;
+	int64_t now_ns = 1;
+	used_ns = 1;
+	for (int j = 0; j < n; j++) {
+		int64_t wait_ns = (int64_t)(-2300000 * log(rng_uniform(&thread->hot->rng)));
+		now_ns += 45000;
+		used_ns += 60000;
+		truth_ns += j < settled ? 0 : (double)wait_ns;
+		if (!sampling_keep_wait(wait_ns, rng_uniform(&thread->hot->rng), &weight))
+			continue;
+		sampling_account_wait(thread, 4000, now_ns);
+		if (j < settled)
+			continue;
+		sum_ns += weight * (double)wait_ns;
+		count += weight;
+		cost_ns += 4000;
+	}
+	double percent = 100 * cost_ns / (60000.0 * (n - settled));
+	ck_assert_double_le(percent, 0.11);
+	ck_assert_double_ge(percent, 0.04);
+	ck_assert_double_eq_tol(sum_ns / truth_ns, 1, 0.03);	/* of some 20,000 samples */
+	ck_assert_double_eq_tol(count / (n - settled), 1, 0.05);
+}
+END_TEST
+
 START_TEST(under_pressure_fewer_of_the_shortest_are_kept)
 {
 	clock_process_ns = fake_used_ns;
@@ -343,9 +374,9 @@ START_TEST(under_pressure_fewer_of_the_shortest_are_kept)
 		sampling_account_wait(thread, 5000000, now_ns);
 		used_ns += 10000000;
 	}
-	ck_assert(!sampling_keep_wait(0, 0.002, &weight));
-	ck_assert(sampling_keep_wait(0, 0.0009, &weight));
-	ck_assert_double_eq_tol(weight, 1000, 1e-6);	/* those of 100 ms are kept for certain, as those of 100 us were */
+	ck_assert(!sampling_keep_wait(0, 0.0002, &weight));
+	ck_assert(sampling_keep_wait(0, 0.00009, &weight));
+	ck_assert_double_eq_tol(weight, 10000, 1e-6);	/* those of a second are kept for certain, as those of 100 us were */
 }
 END_TEST
 
@@ -485,6 +516,7 @@ UNIT_TESTS("sampling", counts_are_estimated_within_their_standard_errors, locks_
 	   a_wait_that_ended_before_it_began_stands_for_one, a_sample_that_cost_less_than_nothing_is_soon_forgotten,
 	   waits_stay_in_a_budget_of_their_own_and_unbiased, at_100_percent_waits_stay_in_a_budget_that_was_asked_for,
 	   at_100_percent_without_a_budget_all_waits_are_kept, waits_have_a_tenth_of_the_budget,
+	   a_crowds_stacks_take_their_tenth_of_the_budget_and_no_more,
 	   under_pressure_fewer_of_the_shortest_are_kept, an_idle_process_keeps_all_its_long_waits,
 	   a_busy_thread_stays_in_its_budget_and_unbiased,
 	   a_thread_set_aside_in_a_sample_goes_on_sampling, the_mean_holds_still_where_samples_are_rare,
