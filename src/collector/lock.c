@@ -75,8 +75,8 @@ const char *lock_look_reason(void)
 
 /*
  * Where in its page this code stands is the same in every build.  It runs for 4 ns amid 40 of the
- * interpreter's, and at a place where the processor mistakes the one's branches for the other's it takes
- * 10 more.  Of four places this was the best for seven builds of CPython (ARCHITECTURE, "What it costs").
+ * interpreter's, and at some places it takes 10 more: as it seems, the processor mistakes the one's branches
+ * for the other's.  Of four places none was best on all of five builds (ARCHITECTURE, "What it costs").
  */
 __asm__(".pushsection sneck_making,\"ax\",%progbits\n\t.p2align 12\n\t.skip 1024\n\t.popsection");
 #define MAKING_CODE __attribute__((section("sneck_making")))

@@ -14,7 +14,7 @@
  * Waits have a budget of their own, one for the process: fifty threads in one queue
  * each wait most of the time and do little, so what a wait may cost is a question of what they
  * all get done.  It is smaller: for what one of them costs, all wait.  Over the budget, the
- * shortest wait that is kept for certain doubles until it fits; below half of it, it halves.
+ * shortest wait that is kept for certain grows by as much; below half of it, it halves.
  *
  * Waits are counted by several threads at once where interpreters have a GIL each: so without
  * a lock, and who exchanges the window's start is the one to close it.
